@@ -1,0 +1,1 @@
+//! Kafka record batches to Pulsar entries and back: the record path.
