@@ -16,6 +16,9 @@ use kafka_protocol::protocol::{Encodable, VersionRange};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
+/// A request guarded, decoded and encoded again.
+type RoundTrip = Result<Vec<u8>, GuardError>;
+
 /// What the tests need of a request type, with the type erased.
 #[derive(Clone, Copy)]
 struct Case {
@@ -23,7 +26,7 @@ struct Case {
     shape: &'static Shape,
     versions: VersionRange,
     /// Guards and decodes a body, then encodes what came out. Also tells how much memory the first two took.
-    round_trip: fn(i16, Bytes) -> (Result<Vec<u8>, GuardError>, usize),
+    round_trip: fn(i16, Bytes) -> (RoundTrip, usize),
     /// The body of the type's default value.
     default_body: fn(i16) -> Vec<u8>,
 }
