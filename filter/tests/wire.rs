@@ -4,9 +4,10 @@
 use bytes::Bytes;
 use isthmus::frame::{FrameError, Splitter};
 use isthmus::pulsar::frame::{parse_frame, write_command_with_section};
-use isthmus::pulsar::proto::{BaseCommand, CommandMessage, MessageIdData};
+use isthmus::pulsar::proto::*;
 use proptest::collection::vec;
 use proptest::prelude::*;
+use prost::Message;
 
 const LIMIT: usize = 4096;
 
@@ -93,5 +94,33 @@ proptest! {
     fn no_bytes_make_a_pulsar_frame_panic(frame in vec(any::<u8>(), 0..300)) {
         let _ = parse_frame(frame.clone().into());
         let _ = parse_frame([&[0, 0, 0, frame.len() as u8], frame.as_slice()].concat().into());
+    }
+}
+
+/// One frame of each kind that a broker sends, for the fuzzer to start from.
+#[test]
+#[ignore = "writes fuzz/seeds/pulsar_frame"]
+fn write_fuzz_seeds() {
+    let message_id = MessageIdData { ledger_id: 1, entry_id: u64::MAX, ..MessageIdData::default() };
+    let metadata = MessageMetadata {
+        producer_name: Bytes::from_static(b"p"),
+        properties: vec![KeyValue { key: Bytes::from_static(b"k"), value: Bytes::from_static(b"v") }],
+        ..MessageMetadata::default()
+    };
+    let commands: [(&str, BaseCommand); 6] = [
+        ("connected", CommandConnected { server_version: "4.2.4".into(), ..CommandConnected::default() }.into()),
+        ("error", CommandError { request_id: u64::MAX, error: 3, message: "no".into() }.into()),
+        ("lookup", CommandLookupTopicResponse { request_id: 1, response: Some(1), ..Default::default() }.into()),
+        ("message", CommandMessage { message_id, ..CommandMessage::default() }.into()),
+        ("ping", CommandPing {}.into()),
+        ("topics", CommandGetTopicsOfNamespaceResponse { topics: vec!["t".into()], ..Default::default() }.into()),
+    ];
+    let seeds = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/seeds/pulsar_frame");
+    std::fs::create_dir_all(&seeds).unwrap();
+    for (name, command) in commands {
+        let section = if command.message.is_some() { metadata.encode_to_vec() } else { Vec::new() };
+        let mut seed = vec![0];
+        write_command_with_section(&command, &section, &mut seed);
+        std::fs::write(seeds.join(name), seed).unwrap();
     }
 }
