@@ -61,6 +61,12 @@ defaultRetentionSizeInMB=-1
 managedLedgerNewEntriesCheckDelayInMillis=0
 """
 
+# They warn that loopback has no host name and no rack, over and over.
+QUIET = [
+    "org.apache.bookkeeper.net.DNS",
+    "org.apache.bookkeeper.client.TopologyAwareEnsemblePlacementPolicy",
+]
+
 
 class Pulsar(Server):
     """Pulsar standalone of one of `install.PULSAR_VERSIONS`, without authentication.
@@ -154,7 +160,7 @@ class Pulsar(Server):
         """Data is kept from start to start: nothing is wiped."""
         direct = f"-XX:MaxDirectMemorySize={self.heap_mib}m"
         return [
-            *java(self.jars, self.data, self.heap_mib, self.log_level, direct, *FLAGS),
+            *java(self.jars, self.data, self.heap_mib, self.log_level, direct, *FLAGS, quiet=QUIET),
             "org.apache.pulsar.PulsarStandaloneStarter",
             *("-c", self.data / "standalone.conf"),
             *("-nfw", "-nss"),
