@@ -12,6 +12,8 @@
     )
 )]
 
+pub mod config;
+pub mod frame;
 pub mod kafka;
 pub mod pulsar;
 pub mod records;
