@@ -350,7 +350,8 @@ mod calls {
     use super::*;
 
     const OK: u32 = 0;
-    const DOWNSTREAM: u32 = 0;
+    /// `WasmStreamType::Downstream`; 0 and 1 are HTTP.
+    const DOWNSTREAM: u32 = 2;
 
     unsafe extern "C" {
         fn proxy_get_buffer_bytes(kind: u32, start: usize, length: usize, data: *mut *mut u8, size: *mut usize) -> u32;
