@@ -41,7 +41,7 @@ fn add(assembler: &mut ChunkAssembler, chunk: &[u8]) -> Result<ChunkStep, EntryE
 fn complete(step: Result<ChunkStep, EntryError>) -> Assembled {
     match step.unwrap() {
         ChunkStep::Complete(assembled) => assembled,
-        other => panic!("{other:?}"),
+        other @ (ChunkStep::Held | ChunkStep::Repeated | ChunkStep::Orphan) => panic!("{other:?}"),
     }
 }
 
