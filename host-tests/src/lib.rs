@@ -1,1 +1,4 @@
-//! The host-side test harness.
+//! The host side of the tests: a Wasm host without Envoy, and a Pulsar broker made of a script.
+
+pub mod http;
+pub mod wasm;
