@@ -12,6 +12,7 @@
     )
 )]
 
+pub mod frame;
 pub mod kafka;
 pub mod pulsar;
 pub mod records;
