@@ -31,6 +31,7 @@ impl ScriptedBroker {
             (Phase::Fresh | Phase::Connected, Type::Ping) => {
                 self.say(conn, Lane::Request, Reply::USUAL, command::pong());
             }
+            (Phase::Connected, Type::Connect) => self.close_connection(conn),
             (Phase::Fresh, Type::Connect) | (Phase::Connected, _) => {
                 self.on_command(conn, kind, frame.command, frame.section);
             }
