@@ -12,26 +12,31 @@ use bytes::Bytes;
 use isthmus::kafka::guard::{GuardError, MAX_ELEMENTS, MAX_TAGGED_FIELDS, check, decode};
 use isthmus::kafka::shape::{Guarded, Shape};
 use kafka_protocol::messages::*;
-use kafka_protocol::protocol::{Encodable, VersionRange};
+use kafka_protocol::protocol::{Encodable, Request, VersionRange};
 use proptest::collection::vec;
 use proptest::prelude::*;
+
+/// A request guarded, decoded and encoded again.
+type RoundTrip = Result<Vec<u8>, GuardError>;
 
 /// What the tests need of a request type, with the type erased.
 #[derive(Clone, Copy)]
 struct Case {
     name: &'static str,
+    key: i16,
     shape: &'static Shape,
     versions: VersionRange,
     /// Guards and decodes a body, then encodes what came out. Also tells how much memory the first two took.
-    round_trip: fn(i16, Bytes) -> (Result<Vec<u8>, GuardError>, usize),
+    round_trip: fn(i16, Bytes) -> (RoundTrip, usize),
     /// The body of the type's default value.
     default_body: fn(i16) -> Vec<u8>,
 }
 
 impl Case {
-    fn of<T: Guarded + Encodable + Default>(name: &'static str) -> Self {
+    fn of<T: Guarded + Request + Default>(name: &'static str) -> Self {
         Self {
             name,
+            key: T::KEY,
             shape: const { &T::SHAPE },
             versions: T::VERSIONS,
             round_trip: |version, body| {
@@ -184,6 +189,27 @@ fn a_request_of_as_many_tagged_fields_as_allowed_decodes_within_the_bound() {
     body.extend([1, 1, 0]);
     assert_eq!((fetch.round_trip)(version, body.clone().into()).0, Ok(body.clone()));
     assert_bounded(fetch, version, body.into());
+}
+
+/// One request of each kind in its oldest and its newest version, framed, for the fuzzer to start from.
+#[test]
+#[ignore = "writes fuzz/seeds/kafka_frame"]
+fn write_fuzz_seeds() {
+    let entropy: Vec<u8> = (0..200_u8).map(|i| i.wrapping_mul(7)).collect();
+    let seeds = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/seeds/kafka_frame");
+    std::fs::create_dir_all(&seeds).unwrap();
+    for (case, version) in cases().filter(|(case, version)| [case.versions.min, case.versions.max].contains(version)) {
+        let mut request = case.key.to_be_bytes().to_vec();
+        request.extend(version.to_be_bytes());
+        request.extend(b"\0\0\0\x07\0\x06client");
+        if case.shape.is_flexible(version) {
+            request.push(0);
+        }
+        request.extend(body(case.shape, version, &entropy));
+        let length = u32::try_from(request.len()).unwrap().to_be_bytes();
+        let seed = [&[0], length.as_slice(), &request].concat();
+        std::fs::write(seeds.join(format!("{}-{version}", case.name)), seed).unwrap();
+    }
 }
 
 thread_local! {
