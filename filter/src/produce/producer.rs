@@ -18,6 +18,7 @@ use crate::session::io::Io;
 use crate::session::requests::Reply;
 use crate::time::Instant;
 use crate::topics::name::PulsarTopic;
+use crate::worker::metrics::Counter;
 
 /// Batches whose offsets are remembered for a retry, as Kafka does (`ProducerStateEntry.NUM_BATCHES_TO_RETAIN`).
 const REMEMBERED: usize = 5;
@@ -393,6 +394,7 @@ impl Producer {
         match self.write(&bytes, first, skip, io) {
             Ok(entries) => {
                 self.sends_in_flight = self.sends_in_flight.saturating_add(entries.len());
+                io.shared.metrics.count(Counter::RecordsIn, entries.iter().map(|entry| entry.records as usize).sum());
                 let end = first.saturating_add(u64::from(batch.records));
                 self.expected = Some(self.expected.unwrap_or(0).max(end));
                 let bytes = if repeated { bytes } else { Bytes::new() };
