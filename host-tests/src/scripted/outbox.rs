@@ -9,7 +9,8 @@ use isthmus::pulsar::proto::BaseCommand;
 use isthmus::pulsar::proto::base_command::Type;
 use isthmus::time::Instant;
 
-use super::fault::{Noise, draw};
+use super::fault::Noise;
+use crate::draw;
 
 /// Answers of one lane keep their order, noise or not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -213,18 +213,10 @@ impl Host {
         of_plugin.or_else(|| of_connection(self)).ok_or(Status::NotFound)
     }
 
-    /// SplitMix64: every run with one seed draws the same bytes.
+    /// Every run with one seed draws the same bytes.
     pub(super) fn random_bytes(&mut self, count: usize) -> Vec<u8> {
-        let mut bytes = Vec::with_capacity(count + 8);
-        while bytes.len() < count {
-            self.random = self.random.wrapping_add(0x9e37_79b9_7f4a_7c15);
-            let mut z = self.random;
-            z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-            z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-            bytes.extend_from_slice(&(z ^ (z >> 31)).to_le_bytes());
-        }
-        bytes.truncate(count);
-        bytes
+        let words = std::iter::repeat_with(|| crate::draw(&mut self.random).to_le_bytes());
+        words.take(count.div_ceil(8)).flatten().take(count).collect()
     }
 
     pub(super) fn log(&mut self, level: Level, text: String) {
