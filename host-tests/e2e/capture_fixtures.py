@@ -12,6 +12,7 @@ from ring import capture, samples
 from ring.clients import CODECS, NAMES, Client
 from ring.paths import FIXTURES
 from ring.produce_requests import batches
+from ring.targets import KEEP_EVERYTHING
 
 from dev.servers.kafka import Kafka
 from dev.servers.ports import LOOPBACK, free_ports
@@ -26,6 +27,7 @@ def captured_kafka(folder):
     kafka = Kafka(folder)
     own = kafka.properties()
     kafka.settings = {
+        **KEEP_EVERYTHING,
         "listeners": f"{own['listeners']},CAPTURE://{LOOPBACK}:{behind}",
         "advertised.listeners": f"{own['advertised.listeners']},CAPTURE://{LOOPBACK}:{before}",
         "listener.security.protocol.map": f"{own['listener.security.protocol.map']},CAPTURE:PLAINTEXT",
