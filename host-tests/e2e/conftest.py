@@ -7,6 +7,7 @@ import re
 import pytest
 from ring import paths  # noqa: F401  (first: it puts the checkout on the module path)
 from ring import clients, programs, targets, wire
+from ring.waiting import eventually
 
 
 def pytest_addoption(parser):
@@ -113,6 +114,9 @@ def new_topic(target, new_name):
         name = new_name()
         with wire.Connection(target.bootstrap) as opened:
             assert opened.create_topic(name, partitions) == wire.NONE
+            # Kafka answers before its broker leads the new partitions.
+            for partition in range(partitions):
+                eventually(lambda partition=partition: opened.list_offset(name, wire.LATEST, partition)[0] == wire.NONE)
         return name
 
     return create

@@ -167,12 +167,12 @@ def test_a_partition_that_does_not_exist_is_an_error_of_its_own(connection, topi
     assert found[topic, 9].error == found[topic + "-not", 0].error == wire.UNKNOWN_TOPIC_OR_PARTITION
 
 
-def test_one_partition_in_error_does_not_make_a_fetch_wait(connection, topic):
-    _, _, end = connection.list_offset(topic, wire.LATEST)
+def test_an_offset_out_of_range_is_told_at_once_though_another_partition_could_wait(connection, new_topic):
+    topic = new_topic(partitions=2)
 
-    found, took = timed(lambda: connection.fetch([(topic, 0, end), (topic, 9, 0)], max_wait_ms=LONG_MS))
+    found, took = timed(lambda: connection.fetch([(topic, 0, 0), (topic, 1, 1000)], max_wait_ms=LONG_MS))
 
-    assert found[topic, 9].error == wire.UNKNOWN_TOPIC_OR_PARTITION
+    assert found[topic, 1].error == wire.OFFSET_OUT_OF_RANGE
     assert took < LONG_MS / 2000
 
 

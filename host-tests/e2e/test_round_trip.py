@@ -66,7 +66,7 @@ def test_records_without_a_timestamp_get_the_time_they_were_sent(target, client,
 def test_each_partition_keeps_its_own_order(target, client, new_topic, writer):
     topic = new_topic(partitions=3)
     records = [samples.record(b"%d" % number, partition=number % 3) for number in range(60)]
-    client(writer).produce(target.bootstrap, topic, records, batch_size=300, idempotent=True)
+    client(writer).produce(target.bootstrap, topic, records, batch_size=600, idempotent=True)
 
     for partition in range(3):
         read = client("java").consume(target.bootstrap, topic, partition)

@@ -7,9 +7,18 @@ from confluent_kafka.admin import AdminClient, NewPartitions, NewTopic, OffsetSp
 from protocol import KafkaFailure, line, record_line, records, serve
 
 
+# Where librdkafka abbreviates the names of Kafka's error table.
+TABLE_NAMES = {
+    "UNKNOWN_TOPIC_OR_PART": "UNKNOWN_TOPIC_OR_PARTITION",
+    "MSG_SIZE_TOO_LARGE": "MESSAGE_TOO_LARGE",
+    "INVALID_MSG": "CORRUPT_MESSAGE",
+    "TOPIC_EXCEPTION": "INVALID_TOPIC_EXCEPTION",
+}
+
+
 def failure(error):
-    name = error.name().lstrip("_") if error.code() < 0 else error.name()
-    return KafkaFailure(name, error.str())
+    name = error.name().lstrip("_")
+    return KafkaFailure(TABLE_NAMES.get(name, name), error.str())
 
 
 def produce(command):
