@@ -31,6 +31,13 @@ fn replay(target: &str, run: fn(&[u8])) {
 }
 
 #[test]
+fn every_served_api_is_fuzzed() {
+    for api in isthmus::apis::APIS {
+        assert!(kafka_frame::REQUESTS.iter().any(|(api_key, _)| *api_key == api.key), "{:?}", api.key);
+    }
+}
+
+#[test]
 fn kafka_frames_do_not_fail() {
     replay("kafka_frame", kafka_frame::run);
 }
