@@ -2,6 +2,9 @@
 #![cfg(not(target_arch = "wasm32"))]
 
 use isthmus::config::{Config, ConfigError, HostPort, OffsetMode, Setting};
+use isthmus::kafka::guard::{MAX_ELEMENTS, MAX_TAGGED_FIELDS};
+use isthmus::kafka::header::MAX_HEADER_TAGS;
+use isthmus::pulsar::frame::max_frame_bytes;
 
 const PAGE: &str = include_str!("../../docs/configuration.md");
 
@@ -164,6 +167,20 @@ fn the_page_lists_every_setting_with_default_and_bound_and_no_other() {
     let expected: Vec<_> = Config::settings().iter().map(row).collect();
     let on_the_page: Vec<_> = PAGE.lines().filter(|line| line.starts_with("| `")).collect();
     assert_eq!(on_the_page, expected, "docs/configuration.md must have these rows:\n{}\n", expected.join("\n"));
+}
+
+#[test]
+fn the_page_lists_the_bounds_that_cannot_be_set() {
+    let bounds = [
+        ("Array elements in one request", MAX_ELEMENTS),
+        ("Tagged fields in one request", MAX_TAGGED_FIELDS),
+        ("Tagged fields in a request's header", MAX_HEADER_TAGS),
+        ("Frame from Pulsar beyond", max_frame_bytes(0)),
+    ];
+    for (bound, value) in bounds {
+        let row = PAGE.lines().find(|line| line.starts_with(&format!("| {bound}"))).expect(bound);
+        assert_eq!(row.split(&[' ', '|']).filter_map(|word| word.parse().ok()).next(), Some(value), "{row}");
+    }
 }
 
 #[test]

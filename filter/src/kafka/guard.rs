@@ -1,8 +1,8 @@
 //! Looks at a request's body before kafka-protocol decodes it.
 //!
 //! That crate reserves memory for as many elements as the wire announces, and a body of four bytes can ask for all
-//! there is. Here the body is walked along its [`Shape`](super::shape::Shape) first, without allocating: every length must fit in what is left,
-//! every count is bounded, and nothing may follow the last field.
+//! there is. Here the body is walked along its [`Shape`] first, without allocating: every length must fit in what is
+//! left, every count is bounded, and nothing may follow the last field.
 
 use std::fmt;
 

@@ -11,7 +11,7 @@ use kafka_protocol::protocol::StrBytes;
 use super::reader::{Reader, Short};
 
 /// The most tagged fields a header may carry; clients send none.
-const MAX_HEADER_TAGS: u32 = 16;
+pub const MAX_HEADER_TAGS: usize = 16;
 
 /// The first header version with tagged fields.
 const FLEXIBLE_HEADER: i16 = 2;
@@ -88,16 +88,20 @@ fn text(bytes: Bytes) -> StrBytes {
 }
 
 fn skip_tags(reader: &mut Reader<'_>) -> Result<(), HeaderError> {
-    let count = reader.varint()?;
+    let count = size(reader.varint()?)?;
     if count > MAX_HEADER_TAGS {
         return Err(HeaderError::Malformed);
     }
     for _ in 0..count {
         reader.varint()?;
-        let size = usize::try_from(reader.varint()?).map_err(|_| HeaderError::Malformed)?;
-        reader.take(size)?;
+        let content = size(reader.varint()?)?;
+        reader.take(content)?;
     }
     Ok(())
+}
+
+fn size(announced: u32) -> Result<usize, HeaderError> {
+    usize::try_from(announced).map_err(|_| HeaderError::Malformed)
 }
 
 #[cfg(test)]

@@ -6,6 +6,8 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::outcome::{Outcome, ProduceError, Ticket};
+use super::pending::{Pending, Progress};
+use super::readback::{Finding, Readback};
 use super::sequence::{Verdict, judge};
 use crate::config::OffsetMode;
 use crate::error::PulsarError;
@@ -70,41 +72,6 @@ enum State {
 }
 
 #[derive(Debug)]
-struct Batch {
-    /// Those who wait for the outcome: a retry on the same connection joins the first try.
-    tickets: Vec<Ticket>,
-    base_sequence: i32,
-    records: u32,
-    deadline: Instant,
-    progress: Progress,
-}
-
-/// ```text
-/// Held ──SEND──▶ Sent ──all receipts──▶ Stored ──offset known──▶ settled
-///                  └──SEND_ERROR──▶ settled        (Undetermined ──pause──▶ Held)
-/// ```
-#[derive(Debug)]
-enum Progress {
-    Held {
-        bytes: Bytes,
-        not_before: Option<Instant>,
-    },
-    Sent {
-        first: u64,
-        skipped: u32,
-        bytes: Bytes,
-        repeated: bool,
-        entries: VecDeque<SentEntry>,
-        stored: Option<(Position, u32)>,
-    },
-    Stored {
-        first: u64,
-        skipped: u32,
-        position: Position,
-    },
-}
-
-#[derive(Debug)]
 struct Remembered {
     first: u64,
     outcome: Outcome,
@@ -116,7 +83,7 @@ pub struct Producer {
     topic: PulsarTopic,
     identity: Identity,
     state: State,
-    batches: VecDeque<Batch>,
+    batches: VecDeque<Pending>,
     remembered: VecDeque<Remembered>,
     /// Next sequence; `None` while the producer is unknown.
     expected: Option<u64>,
@@ -150,7 +117,7 @@ impl Producer {
     pub fn submit(&mut self, ticket: Ticket, bytes: Bytes, batch: &KafkaBatch<'_>, deadline: Instant, io: &mut Io<'_>) {
         self.used = io.now.instant;
         io.shared.held.take(bytes.len());
-        self.batches.push_back(Batch {
+        self.batches.push_back(Pending {
             tickets: vec![ticket],
             base_sequence: batch.base_sequence(),
             records: batch.record_count(),
@@ -169,13 +136,7 @@ impl Producer {
 
     /// Bytes that wait to be sent.
     pub fn held_bytes(&self) -> usize {
-        self.batches
-            .iter()
-            .map(|batch| match &batch.progress {
-                Progress::Held { bytes, .. } => bytes.len(),
-                Progress::Sent { .. } | Progress::Stored { .. } => 0,
-            })
-            .sum()
+        self.batches.iter().map(Pending::held_bytes).sum()
     }
 
     /// SENDs without receipt.
@@ -200,50 +161,37 @@ impl Producer {
 
     /// SEND_RECEIPT; `None` says that the broker dropped the SEND as a duplicate.
     pub fn on_receipt(&mut self, sequence_id: u64, position: Option<Position>, io: &mut Io<'_>) {
-        let sent = self.batches.iter_mut().find_map(|batch| match &mut batch.progress {
-            Progress::Sent { entries, .. } if entries.iter().any(|entry| entry.first_sequence_id == sequence_id) => {
-                Some(&mut batch.progress)
-            }
-            Progress::Held { .. } | Progress::Sent { .. } | Progress::Stored { .. } => None,
-        });
-        let Some(Progress::Sent { entries, stored, first, skipped, .. }) = sent else { return };
+        let Some(index) = self.batches.iter().position(|batch| batch.has_sent(sequence_id)) else { return };
+        let Some(batch) = self.batches.get_mut(index) else { return };
+        let Progress::Sent { first, skipped, entries, stored, .. } = &mut batch.progress else { return };
         let Some(index) = entries.iter().position(|entry| entry.first_sequence_id == sequence_id) else { return };
         let Some(entry) = entries.remove(index) else { return };
+        let (first, skipped) = (*first, *skipped);
         self.sends_in_flight = self.sends_in_flight.saturating_sub(1);
         if let Some(position) = position {
             io.shared.entries.observe(&self.topic, position, entry.records, None);
-            if entry.first_sequence_id == first.saturating_add(u64::from(*skipped)) {
-                *stored = Some((position, entry.records));
+            if entry.first_sequence_id == first.saturating_add(u64::from(skipped)) {
+                *stored = Some(position);
             }
         }
         if entries.is_empty() {
-            let (first, skipped, stored) = (*first, *skipped, *stored);
-            match stored {
-                Some((position, _)) => {
-                    self.replace_progress(first, Progress::Stored { first, skipped, position });
+            batch.progress = match (*stored, &self.state) {
+                (Some(position), _) => Progress::Stored { first, skipped, position },
+                (None, State::Ready { name, .. }) => {
+                    let search = Readback::new(&self.topic, name, first, io);
+                    Progress::ReadingBack { first, search: Box::new(search) }
                 }
-                None => self.settle(first, Outcome::Duplicate),
-            }
-        }
-    }
-
-    fn replace_progress(&mut self, wanted: u64, progress: Progress) {
-        for batch in &mut self.batches {
-            if matches!(batch.progress, Progress::Sent { first, .. } if first == wanted) {
-                batch.progress = progress;
-                return;
-            }
+                (None, State::Closed | State::Opening(..) | State::Paused(_)) => {
+                    return self.settle(first, Outcome::Duplicate);
+                }
+            };
         }
     }
 
     /// SEND_ERROR; the sequence is the entry's last.
     pub fn on_refusal(&mut self, sequence_id: u64, error: PulsarError, io: &mut Io<'_>) {
         let now = io.now.instant;
-        let found = self.batches.iter().position(|batch| {
-            matches!(&batch.progress, Progress::Sent { entries, .. }
-                if entries.iter().any(|entry| (entry.first_sequence_id..=entry.last_sequence_id).contains(&sequence_id)))
-        });
-        let Some(index) = found else { return };
+        let Some(index) = self.batches.iter().position(|batch| batch.has_sent(sequence_id)) else { return };
         let error = ProduceError::Pulsar(error);
         let Some(batch) = self.batches.get_mut(index) else { return };
         let Progress::Sent { first, bytes, entries, .. } = &mut batch.progress else { return };
@@ -257,15 +205,12 @@ impl Producer {
         }
         let records = u64::from(batch.records);
         let overtaken = matches!(self.identity, Identity::Idempotent { .. })
-            && self
-                .batches
-                .iter()
-                .skip(index.saturating_add(1))
-                .any(|later| !matches!(later.progress, Progress::Held { .. }));
+            && self.batches.iter().skip(index.saturating_add(1)).any(|later| !later.is_held());
         if overtaken {
             let end = first.saturating_add(records);
             self.lost = Some(self.lost.as_ref().map_or(first..end, |lost| lost.start.min(first)..lost.end.max(end)));
-        } else {
+        } else if let Identity::Idempotent { .. } = self.identity {
+            // Kafka's client sends the same sequence again. A plain producer's numbers are ours: none is used twice.
             self.expected = Some(first);
         }
         self.settle(first, Outcome::Failed(error));
@@ -285,7 +230,7 @@ impl Producer {
             if let Progress::Held { bytes, .. } = &batch.progress {
                 io.shared.held.give_back(bytes.len());
             }
-            if let Progress::Stored { .. } = batch.progress {
+            if let Progress::Stored { .. } | Progress::ReadingBack { .. } = batch.progress {
                 // Stored is stored: only its offset is still looked for.
                 self.batches.push_back(batch);
                 continue;
@@ -307,7 +252,7 @@ impl Producer {
 
     fn open(&mut self, io: &mut Io<'_>) {
         match &self.state {
-            State::Closed if self.batches.iter().any(|batch| matches!(batch.progress, Progress::Held { .. })) => {
+            State::Closed if self.batches.iter().any(Pending::is_held) => {
                 self.ask_to_open(io);
             }
             State::Paused(until) if *until <= io.now.instant => self.ask_to_open(io),
@@ -347,20 +292,19 @@ impl Producer {
     fn send(&mut self, sends_allowed: usize, io: &mut Io<'_>) {
         let mut index = 0usize;
         while let Some(batch) = self.batches.get(index) {
-            let held = match &batch.progress {
-                Progress::Held { not_before, .. } => not_before.is_none_or(|at| at <= io.now.instant),
-                // Until a repeated batch is settled nothing may pass it, nor one whose client has given up.
-                Progress::Sent { repeated, .. } if *repeated || batch.tickets.is_empty() => return,
-                Progress::Sent { .. } | Progress::Stored { .. } => {
-                    index = index.saturating_add(1);
-                    continue;
-                }
+            if batch.bars_the_way() {
+                return;
+            }
+            let Progress::Held { not_before, .. } = &batch.progress else {
+                index = index.saturating_add(1);
+                continue;
             };
-            if !held || self.sends_in_flight >= sends_allowed {
+            let is_due = not_before.is_none_or(|at| at <= io.now.instant);
+            if !is_due || self.sends_in_flight >= sends_allowed {
                 return;
             }
             self.send_one(index, io);
-            if self.batches.get(index).is_some_and(|batch| matches!(batch.progress, Progress::Sent { .. })) {
+            if self.batches.get(index).is_some_and(|batch| !batch.is_held()) {
                 index = index.saturating_add(1);
             }
         }
@@ -406,7 +350,7 @@ impl Producer {
         }
     }
 
-    fn verdict(&self, batch: &Batch) -> Verdict {
+    fn verdict(&self, batch: &Pending) -> Verdict {
         match self.identity {
             Identity::Plain => Verdict::Next(self.expected.unwrap_or(0)),
             Identity::Idempotent { .. } => judge(self.expected, batch.base_sequence, batch.records),
@@ -446,6 +390,13 @@ impl Producer {
         }
         let mut unresolved = None;
         let mut found = Vec::new();
+        for batch in &mut self.batches {
+            if let Progress::ReadingBack { first, search } = &mut batch.progress
+                && let Some(finding) = search.poll(io)
+            {
+                found.push((*first, read_back(finding)));
+            }
+        }
         for batch in &self.batches {
             let Progress::Stored { first, skipped, position } = batch.progress else { continue };
             match self.offset_at(position, io) {
@@ -492,10 +443,9 @@ impl Producer {
     }
 
     fn settle_stored_at(&mut self, wanted: Position, outcome: Outcome) {
-        let first = self.batches.iter().find_map(|batch| match batch.progress {
-            Progress::Stored { first, position, .. } if position == wanted => Some(first),
-            Progress::Held { .. } | Progress::Sent { .. } | Progress::Stored { .. } => None,
-        });
+        let stored_there =
+            |batch: &&Pending| matches!(batch.progress, Progress::Stored { position, .. } if position == wanted);
+        let first = self.batches.iter().find(stored_there).and_then(Pending::first);
         if let Some(first) = first {
             self.settle(first, outcome);
         }
@@ -514,7 +464,7 @@ impl Producer {
         }
     }
 
-    fn settle_batch(&mut self, batch: Batch, outcome: Outcome) {
+    fn settle_batch(&mut self, batch: Pending, outcome: Outcome) {
         self.settled.extend(batch.tickets.into_iter().map(|ticket| (ticket, outcome.clone())));
     }
 
@@ -523,6 +473,11 @@ impl Producer {
         let mut stuck = false;
         let mut kept = VecDeque::new();
         for mut batch in std::mem::take(&mut self.batches) {
+            if let (true, Progress::ReadingBack { search, .. }) = (batch.deadline <= now, &mut batch.progress) {
+                search.abandon(io);
+                self.settled.extend(batch.tickets.drain(..).map(|ticket| (ticket, Outcome::Duplicate)));
+                continue;
+            }
             if batch.deadline <= now {
                 let outcome = Outcome::Failed(ProduceError::TimedOut);
                 self.settled.extend(batch.tickets.drain(..).map(|ticket| (ticket, outcome.clone())));
@@ -550,10 +505,9 @@ impl Producer {
         let batches = self.batches.iter().map(|batch| match &batch.progress {
             Progress::Held { not_before: Some(at), .. } => batch.deadline.min(*at),
             Progress::Held { not_before: None, .. } => batch.deadline,
-            Progress::Sent { .. } | Progress::Stored { .. } if batch.tickets.is_empty() => {
-                batch.deadline + SETTLE_TIMEOUT
+            Progress::Sent { .. } | Progress::Stored { .. } | Progress::ReadingBack { .. } => {
+                if batch.tickets.is_empty() { batch.deadline + SETTLE_TIMEOUT } else { batch.deadline }
             }
-            Progress::Sent { .. } | Progress::Stored { .. } => batch.deadline,
         });
         paused.into_iter().chain(batches).min()
     }
@@ -577,11 +531,13 @@ impl Producer {
     }
 }
 
-impl Batch {
-    fn is_in_flight_from(&self, wanted: u64) -> bool {
-        match self.progress {
-            Progress::Sent { first, .. } | Progress::Stored { first, .. } => first == wanted,
-            Progress::Held { .. } => false,
-        }
+/// What a client is told of a batch that the broker dropped as a duplicate.
+fn read_back(finding: Result<Finding, OffsetError>) -> Outcome {
+    match finding {
+        Ok(Finding::Stored(offset)) => Outcome::Stored(offset),
+        // Later batches passed it when it failed. The client starts a new epoch and sends it again.
+        Ok(Finding::NeverStored) => Outcome::Failed(ProduceError::OutOfOrderSequence),
+        Ok(Finding::Unknown) => Outcome::Duplicate,
+        Err(error) => Outcome::Failed(ProduceError::Offset(error)),
     }
 }

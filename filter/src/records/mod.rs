@@ -6,6 +6,7 @@
 
 mod base64;
 pub mod batch;
+pub mod chunks;
 pub mod codecs;
 pub mod crc;
 mod cursor;
@@ -31,8 +32,10 @@ mod varint;
 pub mod write;
 
 pub use batch::{BatchError, KafkaBatch};
+pub use chunks::{Assembled, ChunkAssembler, ChunkLimits, ChunkStep};
 pub use codecs::{Codec, CodecError, Compression};
 pub use entry::{Chunk, Entry, EntryError};
 pub use read::{BatchSpan, ReadOptions, write_kafka_batch};
 pub use scratch::Scratch;
+pub use times::{TimedOffset, first_at_or_after, greatest};
 pub use write::{SendParams, SentEntry, write_sends};

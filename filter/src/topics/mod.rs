@@ -4,3 +4,4 @@ pub mod leader;
 pub mod name;
 pub mod node;
 pub mod partitions;
+pub mod policies;

@@ -2,6 +2,7 @@
 //! Both are written from the formats' definitions and share nothing with the code under test.
 #![allow(dead_code, unreachable_pub, reason = "each test file uses its part")]
 
+pub mod compress;
 pub mod kafka;
 pub mod pulsar;
 

@@ -2,6 +2,9 @@
 //!
 //! Proto2 clients in C++ and Go put any bytes into `string` fields, and one such message must not make its partition
 //! unreadable: here every `string` of a message's metadata is bytes.
+//!
+//! A property without key and value takes two bytes on the wire and 64 here: metadata that a stranger wrote is read by
+//! hand, in the record path, and not decoded into these types.
 
 use bytes::Bytes;
 use prost::Message;

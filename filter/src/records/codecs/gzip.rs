@@ -84,10 +84,11 @@ impl Deflating {
         }
         let inflater = self.inflater.get_or_insert_with(|| Decompress::new(true));
         inflater.reset(true);
-        let target = room(buffer, size);
+        // One byte to spare, to tell a stream that holds more than it should.
+        let target = room(buffer, size.saturating_add(1));
         let mut rest = Cursor::new(input);
         let mut filled = 0;
-        while filled < size {
+        while filled <= size {
             let (consumed, written, status) =
                 step(inflater, rest.rest(), target.get_mut(filled..).unwrap_or_default())?;
             rest.take(consumed).ok_or(CodecError::Corrupt)?;

@@ -204,6 +204,3 @@ fn room(buffer: &mut Vec<u8>, length: usize) -> &mut [u8] {
     }
     buffer.get_mut(..length).unwrap_or_default()
 }
-
-#[cfg(test)]
-mod tests;

@@ -50,10 +50,14 @@ impl Zstd {
             if claims_more_than_it_holds {
                 return Err(CodecError::Corrupt);
             }
-            let left = max.saturating_sub(buffer.len());
-            context.decompress_into_with_limit(bytes, buffer, left).map_err(|error| {
-                if error == DecompressError::OutputTooSmall { CodecError::TooLarge } else { CodecError::Corrupt }
-            })?;
+            // A block that crosses the decoder's limit looks corrupt to it. With a block to spare, whatever crosses has
+            // filled the buffer before, and that can be told.
+            let left = max.saturating_sub(buffer.len()).saturating_add(BLOCK_MAX as usize);
+            let result = context.decompress_into_with_limit(bytes, buffer, left);
+            if buffer.len() > max || result == Err(DecompressError::OutputTooSmall) {
+                return Err(CodecError::TooLarge);
+            }
+            result.map_err(|_| CodecError::Corrupt)?;
         }
         Ok(buffer.len())
     }

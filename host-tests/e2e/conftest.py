@@ -1,0 +1,128 @@
+"""Fixtures of the end-to-end ring. Servers and clients start once per session and are shared; every test has topics of its own."""
+
+import itertools
+import os
+import re
+
+import pytest
+from ring import paths  # noqa: F401  (first: it puts the checkout on the module path)
+from ring import clients, programs, targets, wire
+from ring.waiting import eventually
+
+
+def pytest_addoption(parser):
+    parser.addoption(
+        "--target", action="append", choices=targets.NAMES, help="what to test; several are allowed (default: kafka)"
+    )
+
+
+def pytest_configure(config):
+    for line in (
+        "smoke: the few tests that show a target works at all",
+        "slow: takes more than some ten seconds",
+        "differential: the same script on Apache Kafka and on the target, outputs compared",
+        "only_on(*names): targets that the test is for",
+    ):
+        config.addinivalue_line("markers", line)
+
+
+def pytest_generate_tests(metafunc):
+    if "target" in metafunc.fixturenames:
+        names = metafunc.config.getoption("target") or [targets.KAFKA]
+        metafunc.parametrize("target", names, indirect=True, scope="session")
+
+
+def pytest_collection_modifyitems(config, items):
+    """Drop tests that are not for their target, and those of clients whose toolchain is missing (with CI set, that fails)."""
+    absent = programs.missing()
+    if absent and os.environ.get("CI"):
+        raise pytest.UsageError(f"with CI set these tools must be there: {', '.join(sorted(absent.values()))}")
+    kept, dropped = [], []
+    for item in items:
+        params = item.callspec.params if hasattr(item, "callspec") else {}
+        only = [name for mark in item.iter_markers("only_on") for name in mark.args]
+        fits = not only or params.get("target") in only
+        present = not any(isinstance(value, str) and value in absent for value in params.values())
+        (kept if fits and present else dropped).append(item)
+    config.hook.pytest_deselected(items=dropped)
+    items[:] = kept
+    for name, tool in absent.items():
+        print(f"left out: {name}, because {tool} is missing")
+
+
+@pytest.fixture(scope="session")
+def target(request, tmp_path_factory):
+    """The running target. Tests that crash a part of it start that part again."""
+    made = targets.make(request.param, tmp_path_factory.mktemp(f"target-{request.param}-"))
+    made.start()
+    yield made
+    made.stop()
+
+
+@pytest.fixture(scope="session")
+def apache_kafka(tmp_path_factory):
+    """Apache Kafka beside the target, to compare with."""
+    made = targets.make(targets.KAFKA, tmp_path_factory.mktemp("apache-kafka"))
+    made.start()
+    yield made
+    made.stop()
+
+
+@pytest.fixture(scope="session")
+def client(tmp_path_factory):
+    """`client(name)`: that client's program, started at its first command and kept."""
+    folder = tmp_path_factory.mktemp("clients")
+    started = {}
+
+    def get(name):
+        if name not in started:
+            started[name] = clients.Client(name, folder)
+        return started[name]
+
+    yield get
+    for each in started.values():
+        each.close()
+
+
+@pytest.fixture
+def java(client):
+    return client("java")
+
+
+@pytest.fixture
+def connection(target):
+    """A Kafka connection at the level of requests."""
+    with wire.Connection(target.bootstrap) as opened:
+        yield opened
+
+
+NUMBERS = itertools.count(1)
+
+
+@pytest.fixture
+def new_name(request):
+    """`new_name()`: a topic name that nothing used before and that tells which test it is of."""
+    test = re.sub(r"[^a-zA-Z0-9]+", "-", request.node.originalname.removeprefix("test_"))[:60]
+    return lambda: f"{test}-{os.getpid()}.{next(NUMBERS)}"
+
+
+@pytest.fixture
+def new_topic(target, new_name):
+    """`new_topic(partitions=1)`: the name of a topic that was just created."""
+
+    def create(partitions=1):
+        name = new_name()
+        with wire.Connection(target.bootstrap) as opened:
+            assert opened.create_topic(name, partitions) == wire.NONE
+            # Kafka answers before its broker leads the new partitions.
+            for partition in range(partitions):
+                eventually(lambda partition=partition: opened.list_offset(name, wire.LATEST, partition)[0] == wire.NONE)
+        return name
+
+    return create
+
+
+@pytest.fixture
+def topic(new_topic):
+    """A new topic of one partition."""
+    return new_topic()

@@ -1,0 +1,142 @@
+"""Servers die and come back, topics move, in the middle of a produce run: nothing acknowledged is lost, nothing comes twice, order stays."""
+
+import time
+
+import pytest
+from ring import batch, wire
+from ring.clients import ClientError
+from ring.waiting import eventually
+
+pytestmark = pytest.mark.slow
+
+RECORDS = 40_000
+SIZE = 400
+BEFORE_THE_CRASH = 4_000  # records acknowledged by then
+PATIENCE_MS = 150_000
+WRITERS = ["java", "librdkafka", "franz-go"]
+VICTIMS = [
+    pytest.param(["kafka"], id="kafka", marks=pytest.mark.only_on("kafka")),
+    pytest.param(["envoy"], id="envoy", marks=pytest.mark.only_on("index", "message-id")),
+    pytest.param(["pulsar"], id="pulsar", marks=pytest.mark.only_on("index", "message-id")),
+    pytest.param(["envoy", "pulsar"], id="envoy-and-pulsar", marks=pytest.mark.only_on("index", "message-id")),
+]
+
+
+def run_and_disturb(target, program, topic, disturb):
+    """Produce RECORDS numbered records, call `disturb` once BEFORE_THE_CRASH are acknowledged. Returns {number: offset}."""
+    acked = {}
+    rule = {"count": RECORDS, "size": SIZE}
+    lines = program.stream(
+        "produce", bootstrap=target.bootstrap, topic=topic, generate=rule, idempotent=True, batch_size=16384, timeout_ms=PATIENCE_MS
+    )
+    for line in lines:
+        assert "ack" in line, line
+        acked[line["ack"]["index"]] = line["ack"]["offset"]
+        if len(acked) == BEFORE_THE_CRASH:
+            # In this thread: a server lives as long as the thread that started it. The client goes on by itself meanwhile.
+            disturb()
+    return acked
+
+
+def read_back(target, reader, topic):
+    read = reader.consume(target.bootstrap, topic, timeout_ms=120_000)
+    return [(record["offset"], int(bytes.fromhex(record["value"])[:10])) for record in read]
+
+
+def assert_all_once_in_order(acked, read, exact):
+    assert sorted(acked) == list(range(RECORDS)), "every record was acknowledged"
+    assert [number for _, number in read] == list(range(RECORDS)), "all are there, once, in order"
+    offsets = [offset for offset, _ in read]
+    assert offsets == sorted(set(offsets))
+    # A duplicate whose first offset is no longer known is acknowledged without one.
+    told = {number: offset for number, offset in acked.items() if offset >= 0}
+    at = {number: offset for offset, number in read}
+    assert all(at[number] == offset for number, offset in told.items()), "acknowledged offsets are those the records have"
+    if exact:
+        assert offsets == list(range(RECORDS))
+
+
+@pytest.mark.parametrize("writer", WRITERS)
+@pytest.mark.parametrize("victims", VICTIMS)
+def test_a_server_killed_in_the_middle_of_a_run_loses_and_doubles_nothing(target, client, topic, writer, victims):
+    def crash():
+        for name in victims:
+            target.servers[name].kill()
+        for name in reversed(victims):  # Envoy waits for Pulsar to serve
+            target.servers[name].start()
+
+    acked = run_and_disturb(target, client(writer), topic, crash)
+
+    assert_all_once_in_order(acked, read_back(target, client("java"), topic), target.contiguous_offsets)
+
+
+@pytest.mark.only_on("index", "message-id")
+@pytest.mark.parametrize("writer", WRITERS)
+def test_a_topic_unloaded_in_the_middle_of_a_run_loses_and_doubles_nothing(target, client, topic, writer):
+    acked = run_and_disturb(target, client(writer), topic, lambda: target.admin.unload(topic))
+
+    assert_all_once_in_order(acked, read_back(target, client("java"), topic), target.contiguous_offsets)
+
+
+@pytest.mark.parametrize("victims", VICTIMS)
+def test_a_consumer_goes_on_where_it_was_when_a_server_comes_back(target, client, topic, victims):
+    client("java").produce(target.bootstrap, topic, generate={"count": 5000, "size": 400})
+    reading = client("librdkafka").stream(
+        "consume",
+        bootstrap=target.bootstrap,
+        assign=[{"topic": topic, "partition": 0, "offset": "earliest"}],
+        count=6000,
+        max_partition_bytes=20000,
+        timeout_ms=PATIENCE_MS,
+    )
+    numbers = []
+    for line in reading:
+        numbers.append(int(bytes.fromhex(line["record"]["value"])[:10]))
+        if len(numbers) == 1000:
+            for name in victims:
+                target.servers[name].kill()
+            for name in reversed(victims):
+                target.servers[name].start()
+            client("java").produce(target.bootstrap, topic, generate={"count": 1000, "start": 5000, "size": 400})
+
+    assert numbers == list(range(6000))
+
+
+@pytest.mark.parametrize("victims", VICTIMS)
+def test_offsets_and_sequences_are_remembered_over_a_restart(target, topic, victims):
+    with wire.Connection(target.bootstrap) as before:
+        producer, epoch = before.new_producer()
+        now = [int(time.time() * 1000)]  # Kafka forgets producers whose last record is older than a day
+        sent = [batch.build([b"%d" % n], timestamps=now, producer=(producer, epoch), sequence=n) for n in range(8)]
+        bases = [before.produce(topic, data).base_offset for data in sent[:6]]
+    for name in victims:
+        target.servers[name].restart()
+
+    with wire.Connection(target.bootstrap) as after:
+
+        def produced(data):
+            """Its row, once the partition has found its leader again."""
+            return eventually(lambda: (row := after.produce(topic, data)).error in (wire.NONE, wire.DUPLICATE_SEQUENCE_NUMBER) and row)
+
+        again = produced(sent[5])
+        following = produced(sent[6])
+        out_of_order = after.produce(topic, batch.build([b"9"], producer=(producer, epoch), sequence=9))
+        _, _, end = after.list_offset(topic, wire.LATEST)
+        read = batch.records(after.fetch([(topic, 0, bases[0])])[topic, 0].records)
+
+    assert again.base_offset in (bases[5], -1)
+    assert out_of_order.error == wire.OUT_OF_ORDER_SEQUENCE_NUMBER
+    assert [record.offset for record in read] == [*bases, following.base_offset]
+    assert [record.value for record in read] == [b"%d" % n for n in range(7)]
+    assert end == following.base_offset + 1
+
+
+@pytest.mark.only_on("index", "message-id")
+def test_a_request_that_finds_no_broker_behind_the_filter_is_answered_with_an_error_or_the_connection_closes(target, client, topic):
+    target.pulsar.kill()
+    try:
+        with pytest.raises(ClientError):
+            client("java").produce(target.bootstrap, topic, generate={"count": 1}, timeout_ms=5000)
+    finally:
+        target.pulsar.start()
+    eventually(lambda: client("java").produce(target.bootstrap, topic, generate={"count": 1}), within_s=60)
