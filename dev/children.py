@@ -59,6 +59,15 @@ def stop(child, patience_s):
     kill(child)
 
 
+def run(argv, **popen):
+    """Run a tool that shows its own progress, to its end. Returns its exit status."""
+    child = spawn(argv, **popen)
+    try:
+        return child.wait()
+    finally:
+        kill(child)
+
+
 def run_with_progress(argv, title, count=lambda line: False, **popen):
     """Run a long tool, telling every few seconds how long it has run and how many lines `count` was true for.
 

@@ -7,20 +7,31 @@ LOG4J = """<?xml version="1.0" encoding="UTF-8"?>
   </Appenders>
   <Loggers>
     <Root level="{level}"><AppenderRef ref="console"/></Root>
+    {quiet}
   </Loggers>
 </Configuration>
 """
 
 
-def java(jars, folder, heap_mib, log_level, *flags):
-    """The start of a Java command line with every jar of the folder `jars`; its log4j configuration goes to `folder`."""
-    log4j = folder / "log4j2.xml"
-    log4j.write_text(LOG4J.format(level=log_level))
+# java.util.logging, which a library or two still use.
+JUL = "handlers=java.util.logging.ConsoleHandler\n.level=SEVERE\n"
+
+
+def java(jars, folder, heap_mib, log_level, *flags, quiet=()):
+    """The start of a Java command line with every jar of the folder `jars`; its log settings go to `folder`.
+
+    Of the loggers named in `quiet` only errors are logged.
+    """
+    log4j, jul = folder / "log4j2.xml", folder / "jul.properties"
+    loggers = "".join(f'<Logger name="{name}" level="error"/>' for name in quiet)
+    log4j.write_text(LOG4J.format(level=log_level, quiet=loggers))
+    jul.write_text(JUL)
     return [
         "java",
         "-XX:+UseSerialGC",
         f"-Xmx{heap_mib}m",
         f"-Dlog4j2.configurationFile={log4j}",
+        f"-Djava.util.logging.config.file={jul}",
         *flags,
         "-cp",
         f"{jars}/*",

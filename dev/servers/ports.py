@@ -1,18 +1,26 @@
 """TCP ports on loopback."""
 
 import contextlib
+import random
 import socket
 
 LOOPBACK = "127.0.0.1"
 
+# Below what Linux and macOS give to outgoing connections. A client that dials a killed server's port over and over
+# would else one day be given that very port, and keep the server from coming back by talking to itself.
+CHOICE = range(20000, 32000)
+
 
 def free_ports(count):
-    """`count` different ports that nothing listens on now. Take all a test needs in one call, and use them soon."""
+    """`count` different ports that nothing listens on now."""
+    ports = []
     with contextlib.ExitStack() as held:
-        sockets = [held.enter_context(socket.socket()) for _ in range(count)]
-        for each in sockets:
-            each.bind((LOOPBACK, 0))
-        return [each.getsockname()[1] for each in sockets]
+        while len(ports) < count:
+            probe, port = held.enter_context(socket.socket()), random.choice(CHOICE)
+            with contextlib.suppress(OSError):
+                probe.bind((LOOPBACK, port))
+                ports.append(port)
+    return ports
 
 
 def busy(port):

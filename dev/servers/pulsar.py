@@ -1,8 +1,11 @@
 """Apache Pulsar standalone: broker, bookie and metadata in one process."""
 
+import re
+
 from dev import install, tools
+from dev.errors import DevError
 from dev.servers.java import java
-from dev.servers.ports import LOOPBACK, free_ports, loopback_interface
+from dev.servers.ports import LOOPBACK, busy, free_ports, loopback_interface
 from dev.servers.server import Server, http_status
 
 # From Pulsar's own start script, for Java 17.
@@ -29,6 +32,7 @@ STANDALONE = f"""\
 metadataStoreUrl=
 configurationMetadataStoreUrl=
 clusterName=standalone
+allowEphemeralPorts=true
 bindAddress={LOOPBACK}
 managedLedgerDefaultEnsembleSize=1
 managedLedgerDefaultWriteQuorum=1
@@ -57,13 +61,19 @@ defaultRetentionSizeInMB=-1
 managedLedgerNewEntriesCheckDelayInMillis=0
 """
 
+# They warn that loopback has no host name and no rack, over and over.
+QUIET = [
+    "org.apache.bookkeeper.net.DNS",
+    "org.apache.bookkeeper.client.TopologyAwareEnsemblePlacementPolicy",
+]
+
 
 class Pulsar(Server):
     """Pulsar standalone of one of `install.PULSAR_VERSIONS`, without authentication.
 
     `entry_index` False leaves the broker's configuration as Pulsar ships it, for the filter's message-id mode.
     `kafka_port` becomes the advertised listener `kafka` (127.0.0.1:kafka_port); None leaves that listener out.
-    `settings` are further lines for standalone.conf, as a mapping; they win.
+    `settings` are further lines of standalone.conf, as a mapping; they win.
     """
 
     name = "pulsar"
@@ -86,6 +96,7 @@ class Pulsar(Server):
         spare = free_ports(2)
         self.port = port or spare[0]
         self.web_port = web_port or spare[1]
+        self.bookie_port = None
         self.kafka_port = kafka_port
         self.version = version
         self.entry_index = entry_index
@@ -117,7 +128,19 @@ class Pulsar(Server):
         """Install the jars and write standalone.conf."""
         tools.require("java")
         self.jars = install.pulsar(self.version)
+        self.bookie_port = self.bookie_port or self.remembered_bookie_port() or free_ports(1)[0]
+        if busy(self.bookie_port):
+            raise DevError(
+                f"port {self.bookie_port}, which the data in {self.data} is bound to, is busy:"
+                " stop what listens there, or wipe that data."
+            )
         (self.data / "standalone.conf").write_text(self.configuration())
+
+    def remembered_bookie_port(self):
+        """The port that the data folder belongs to, from the bookie's cookie; None where there is no data yet."""
+        cookie = self.data / "bookkeeper" / "current" / "VERSION"
+        found = re.search(r'bookieHost: ".*:(\d+)"', cookie.read_text()) if cookie.exists() else None
+        return int(found[1]) if found else None
 
     def configuration(self):
         """The text of standalone.conf."""
@@ -137,13 +160,13 @@ class Pulsar(Server):
         """Data is kept from start to start: nothing is wiped."""
         direct = f"-XX:MaxDirectMemorySize={self.heap_mib}m"
         return [
-            *java(self.jars, self.data, self.heap_mib, self.log_level, direct, *FLAGS),
+            *java(self.jars, self.data, self.heap_mib, self.log_level, direct, *FLAGS, quiet=QUIET),
             "org.apache.pulsar.PulsarStandaloneStarter",
             *("-c", self.data / "standalone.conf"),
             *("-nfw", "-nss"),
             *("--metadata-dir", self.data / "metadata"),
             *("--bookkeeper-dir", self.data / "bookkeeper"),
-            *("--bookkeeper-port", 0),
+            *("--bookkeeper-port", self.bookie_port),
         ]
 
     def ready(self):

@@ -1,0 +1,6 @@
+//! The read path: one reader per partition that a connection fetches, and the Fetch response built from what they hold.
+
+pub mod flow;
+pub mod reader;
+pub mod readers;
+pub mod response;

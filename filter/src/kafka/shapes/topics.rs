@@ -1,0 +1,54 @@
+//! Requests that create, grow and delete topics.
+
+use kafka_protocol::messages::{CreatePartitionsRequest, CreateTopicsRequest, DeleteTopicsRequest};
+
+use crate::kafka::shape::*;
+
+impl Guarded for CreateTopicsRequest {
+    const SHAPE: Shape = Shape::flexible(
+        5,
+        &[
+            array(
+                "Topics",
+                &[
+                    string("Name"),
+                    int32("NumPartitions"),
+                    int16("ReplicationFactor"),
+                    array("Assignments", &[int32("PartitionIndex"), array_of("BrokerIds", &Kind::Int32)]),
+                    array("Configs", &[string("Name"), string("Value").nullable()]),
+                ],
+            ),
+            int32("TimeoutMs"),
+            boolean("ValidateOnly"),
+        ],
+    );
+}
+
+impl Guarded for DeleteTopicsRequest {
+    const SHAPE: Shape = Shape::flexible(
+        4,
+        &[
+            array("Topics", &[string("Name").nullable(), uuid("TopicId")]).since(6),
+            array_of("TopicNames", &Kind::String).until(5),
+            int32("TimeoutMs"),
+        ],
+    );
+}
+
+impl Guarded for CreatePartitionsRequest {
+    const SHAPE: Shape = Shape::flexible(
+        2,
+        &[
+            array(
+                "Topics",
+                &[
+                    string("Name"),
+                    int32("Count"),
+                    array("Assignments", &[array_of("BrokerIds", &Kind::Int32)]).nullable(),
+                ],
+            ),
+            int32("TimeoutMs"),
+            boolean("ValidateOnly"),
+        ],
+    );
+}

@@ -1,0 +1,543 @@
+//! One Pulsar producer: opens it, sends batches in order, settles each.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::outcome::{Outcome, ProduceError, Ticket};
+use super::pending::{Pending, Progress};
+use super::readback::{Finding, Readback};
+use super::sequence::{Verdict, judge};
+use crate::config::OffsetMode;
+use crate::error::PulsarError;
+use crate::ids::{Offset, Position, ProducerId, RequestId};
+use crate::offsets::peek::Peek;
+use crate::offsets::{OffsetError, message_id};
+use crate::pulsar::proto::ServerError;
+use crate::records::{Entry, KafkaBatch, SendParams, SentEntry, write_sends};
+use crate::session::io::Io;
+use crate::session::requests::Reply;
+use crate::time::Instant;
+use crate::topics::name::PulsarTopic;
+use crate::worker::metrics::Counter;
+
+/// Batches whose offsets are remembered for a retry, as Kafka does (`ProducerStateEntry.NUM_BATCHES_TO_RETAIN`).
+const REMEMBERED: usize = 5;
+
+/// Pause before the broker is asked the same again.
+const RETRY_PAUSE: Duration = Duration::from_millis(100);
+
+/// An unanswered SEND older than this has the producer opened anew.
+const SETTLE_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Who writes: decides the Pulsar producer's name, thus what deduplication goes by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Identity {
+    /// No producer id: the broker makes a name, every batch is new.
+    Plain,
+    /// Kafka's idempotent producer.
+    Idempotent {
+        /// Producer id.
+        id: i64,
+        /// Producer epoch.
+        epoch: i16,
+    },
+}
+
+impl Identity {
+    /// The same in every connection, worker and replica, so that a retry meets what the first try left.
+    fn name(self) -> Option<String> {
+        match self {
+            Identity::Plain => None,
+            Identity::Idempotent { id, epoch } => Some(format!("isthmus-{id}-{epoch}")),
+        }
+    }
+}
+
+/// ```text
+/// Closed ──▶ Opening ──PRODUCER_SUCCESS──▶ Ready ──CLOSE_PRODUCER──▶ Closed
+///               └─ProducerBusy─▶ Paused ──▶ Opening
+/// ```
+#[derive(Debug)]
+enum State {
+    Closed,
+    Opening(ProducerId, RequestId),
+    /// The broker still knows the name from a connection that is going away.
+    Paused(Instant),
+    Ready {
+        id: ProducerId,
+        name: String,
+    },
+}
+
+#[derive(Debug)]
+struct Remembered {
+    first: u64,
+    outcome: Outcome,
+}
+
+/// The producer of one partition and identity.
+#[derive(Debug)]
+pub struct Producer {
+    topic: PulsarTopic,
+    identity: Identity,
+    state: State,
+    batches: VecDeque<Pending>,
+    remembered: VecDeque<Remembered>,
+    /// Next sequence; `None` while the producer is unknown.
+    expected: Option<u64>,
+    /// A refused batch was overtaken by later ones that were stored: its retry can never be told from a duplicate.
+    lost: Option<std::ops::Range<u64>>,
+    peek: Option<(Position, Peek)>,
+    settled: Vec<(Ticket, Outcome)>,
+    used: Instant,
+    sends_in_flight: usize,
+}
+
+impl Producer {
+    /// A producer that opens with its first batch.
+    pub fn new(topic: PulsarTopic, identity: Identity, now: Instant) -> Self {
+        Self {
+            topic,
+            identity,
+            state: State::Closed,
+            batches: VecDeque::new(),
+            remembered: VecDeque::new(),
+            expected: None,
+            lost: None,
+            peek: None,
+            settled: Vec::new(),
+            used: now,
+            sends_in_flight: 0,
+        }
+    }
+
+    /// Takes a batch whose header is in order.
+    pub fn submit(&mut self, ticket: Ticket, bytes: Bytes, batch: &KafkaBatch<'_>, deadline: Instant, io: &mut Io<'_>) {
+        self.used = io.now.instant;
+        io.shared.held.take(bytes.len());
+        self.batches.push_back(Pending {
+            tickets: vec![ticket],
+            base_sequence: batch.base_sequence(),
+            records: batch.record_count(),
+            deadline,
+            progress: Progress::Held { bytes, not_before: None },
+        });
+    }
+
+    /// Whose receipts these are, while the producer is open.
+    pub fn id(&self) -> Option<ProducerId> {
+        match &self.state {
+            State::Ready { id, .. } => Some(*id),
+            State::Closed | State::Opening(..) | State::Paused(_) => None,
+        }
+    }
+
+    /// Bytes that wait to be sent.
+    pub fn held_bytes(&self) -> usize {
+        self.batches.iter().map(Pending::held_bytes).sum()
+    }
+
+    /// SENDs without receipt.
+    pub fn sends_in_flight(&self) -> usize {
+        self.sends_in_flight
+    }
+
+    /// Whether it could be closed without harm.
+    pub fn is_idle(&self) -> bool {
+        self.batches.is_empty()
+    }
+
+    /// When it was last written to.
+    pub fn used(&self) -> Instant {
+        self.used
+    }
+
+    /// Outcomes since the last call.
+    pub fn take_settled(&mut self) -> Vec<(Ticket, Outcome)> {
+        std::mem::take(&mut self.settled)
+    }
+
+    /// SEND_RECEIPT; `None` says that the broker dropped the SEND as a duplicate.
+    pub fn on_receipt(&mut self, sequence_id: u64, position: Option<Position>, io: &mut Io<'_>) {
+        let Some(index) = self.batches.iter().position(|batch| batch.has_sent(sequence_id)) else { return };
+        let Some(batch) = self.batches.get_mut(index) else { return };
+        let Progress::Sent { first, skipped, entries, stored, .. } = &mut batch.progress else { return };
+        let Some(index) = entries.iter().position(|entry| entry.first_sequence_id == sequence_id) else { return };
+        let Some(entry) = entries.remove(index) else { return };
+        let (first, skipped) = (*first, *skipped);
+        self.sends_in_flight = self.sends_in_flight.saturating_sub(1);
+        if let Some(position) = position {
+            io.shared.entries.observe(&self.topic, position, entry.records, None);
+            if entry.first_sequence_id == first.saturating_add(u64::from(skipped)) {
+                *stored = Some(position);
+            }
+        }
+        if entries.is_empty() {
+            batch.progress = match (*stored, &self.state) {
+                (Some(position), _) => Progress::Stored { first, skipped, position },
+                (None, State::Ready { name, .. }) => {
+                    let search = Readback::new(&self.topic, name, first, io);
+                    Progress::ReadingBack { first, search: Box::new(search) }
+                }
+                (None, State::Closed | State::Opening(..) | State::Paused(_)) => {
+                    return self.settle(first, Outcome::Duplicate);
+                }
+            };
+        }
+    }
+
+    /// SEND_ERROR; the sequence is the entry's last.
+    pub fn on_refusal(&mut self, sequence_id: u64, error: PulsarError, io: &mut Io<'_>) {
+        let now = io.now.instant;
+        let Some(index) = self.batches.iter().position(|batch| batch.has_sent(sequence_id)) else { return };
+        let error = ProduceError::Pulsar(error);
+        let Some(batch) = self.batches.get_mut(index) else { return };
+        let Progress::Sent { first, bytes, entries, .. } = &mut batch.progress else { return };
+        let first = *first;
+        self.sends_in_flight = self.sends_in_flight.saturating_sub(entries.len());
+        if error.is_undetermined() && now + RETRY_PAUSE < batch.deadline {
+            let bytes = std::mem::take(bytes);
+            io.shared.held.take(bytes.len());
+            batch.progress = Progress::Held { bytes, not_before: Some(now + RETRY_PAUSE) };
+            return;
+        }
+        let records = u64::from(batch.records);
+        let overtaken = matches!(self.identity, Identity::Idempotent { .. })
+            && self.batches.iter().skip(index.saturating_add(1)).any(|later| !later.is_held());
+        if overtaken {
+            let end = first.saturating_add(records);
+            self.lost = Some(self.lost.as_ref().map_or(first..end, |lost| lost.start.min(first)..lost.end.max(end)));
+        } else if let Identity::Idempotent { .. } = self.identity {
+            // Kafka's client sends the same sequence again. A plain producer's numbers are ours: none is used twice.
+            self.expected = Some(first);
+        }
+        self.settle(first, Outcome::Failed(error));
+    }
+
+    /// CLOSE_PRODUCER: what is in flight may be stored or not; the client's retry finds out.
+    pub fn on_closed(&mut self, io: &mut Io<'_>) {
+        self.state = State::Closed;
+        self.expected = None;
+        self.fail_in_flight(&PulsarError::Closed, io);
+        io.shared.leaders.forget(&self.topic);
+    }
+
+    fn fail_in_flight(&mut self, error: &PulsarError, io: &mut Io<'_>) {
+        self.sends_in_flight = 0;
+        for batch in std::mem::take(&mut self.batches) {
+            if let Progress::Held { bytes, .. } = &batch.progress {
+                io.shared.held.give_back(bytes.len());
+            }
+            if let Progress::Stored { .. } | Progress::ReadingBack { .. } = batch.progress {
+                // Stored is stored: only its offset is still looked for.
+                self.batches.push_back(batch);
+                continue;
+            }
+            let outcome = Outcome::Failed(ProduceError::Pulsar(error.clone()));
+            self.settled.extend(batch.tickets.into_iter().map(|ticket| (ticket, outcome.clone())));
+        }
+    }
+
+    /// Goes on as far as it can: opens, sends, looks for offsets, gives up what is overdue.
+    pub fn poll(&mut self, sends_allowed: usize, io: &mut Io<'_>) {
+        self.expire(io);
+        self.open(io);
+        if let State::Ready { .. } = self.state {
+            self.send(sends_allowed, io);
+        }
+        self.resolve(io);
+    }
+
+    fn open(&mut self, io: &mut Io<'_>) {
+        match &self.state {
+            State::Closed if self.batches.iter().any(Pending::is_held) => {
+                self.ask_to_open(io);
+            }
+            State::Paused(until) if *until <= io.now.instant => self.ask_to_open(io),
+            State::Closed | State::Paused(_) | State::Opening(..) | State::Ready { .. } => {}
+        }
+        let State::Opening(id, request) = self.state else { return };
+        match io.pulsar.take(request) {
+            None => {}
+            Some(Ok(Reply::Producer { name, last_sequence_id })) => {
+                self.expected = match self.identity {
+                    Identity::Plain => Some(0),
+                    Identity::Idempotent { .. } => last_sequence_id.and_then(|last| last.checked_add(1)),
+                };
+                self.state = State::Ready { id, name };
+            }
+            Some(Err(PulsarError::Refused { code: ServerError::ProducerBusy, .. })) => {
+                self.state = State::Paused(io.now.instant + RETRY_PAUSE);
+            }
+            Some(Err(error)) => {
+                self.state = State::Closed;
+                io.shared.leaders.forget(&self.topic);
+                self.fail_in_flight(&error, io);
+            }
+            Some(Ok(_)) => {
+                self.state = State::Closed;
+                self.fail_in_flight(&PulsarError::Malformed("another answer to PRODUCER"), io);
+            }
+        }
+    }
+
+    fn ask_to_open(&mut self, io: &mut Io<'_>) {
+        let (id, request) =
+            io.pulsar.open_producer(self.topic.as_str(), self.identity.name(), &io.client.id, io.now.instant);
+        self.state = State::Opening(id, request);
+    }
+
+    fn send(&mut self, sends_allowed: usize, io: &mut Io<'_>) {
+        let mut index = 0usize;
+        while let Some(batch) = self.batches.get(index) {
+            if batch.bars_the_way() {
+                return;
+            }
+            let Progress::Held { not_before, .. } = &batch.progress else {
+                index = index.saturating_add(1);
+                continue;
+            };
+            let is_due = not_before.is_none_or(|at| at <= io.now.instant);
+            if !is_due || self.sends_in_flight >= sends_allowed {
+                return;
+            }
+            self.send_one(index, io);
+            if self.batches.get(index).is_some_and(|batch| !batch.is_held()) {
+                index = index.saturating_add(1);
+            }
+        }
+    }
+
+    /// Sends, settles or joins the held batch at `index`.
+    fn send_one(&mut self, index: usize, io: &mut Io<'_>) {
+        let Some(mut batch) = self.batches.remove(index) else { return };
+        let Progress::Held { bytes, .. } = &batch.progress else { return };
+        let bytes = bytes.clone();
+        io.shared.held.give_back(bytes.len());
+        let (first, skip, repeated) = match self.verdict(&batch) {
+            Verdict::Next(first) => (first, 0, false),
+            Verdict::PartlyRepeated { first, skip } => (first, skip, true),
+            Verdict::Repeated(first) => {
+                if self.lost.as_ref().is_some_and(|lost| lost.contains(&first)) {
+                    return self.settle_batch(batch, Outcome::Failed(ProduceError::OutOfOrderSequence));
+                }
+                if let Some(known) = self.remembered.iter().find(|known| known.first == first) {
+                    let outcome = known.outcome.clone();
+                    return self.settle_batch(batch, outcome);
+                }
+                if let Some(first_try) = self.batches.iter_mut().find(|other| other.is_in_flight_from(first)) {
+                    first_try.tickets.append(&mut batch.tickets);
+                    return;
+                }
+                (first, 0, true)
+            }
+            Verdict::OutOfOrder => return self.settle_batch(batch, Outcome::Failed(ProduceError::OutOfOrderSequence)),
+        };
+        match self.write(&bytes, first, skip, io) {
+            Ok(entries) => {
+                self.sends_in_flight = self.sends_in_flight.saturating_add(entries.len());
+                io.shared.metrics.count(Counter::RecordsIn, entries.iter().map(|entry| entry.records as usize).sum());
+                let end = first.saturating_add(u64::from(batch.records));
+                self.expected = Some(self.expected.unwrap_or(0).max(end));
+                let bytes = if repeated { bytes } else { Bytes::new() };
+                batch.progress =
+                    Progress::Sent { first, skipped: skip, bytes, repeated, entries: entries.into(), stored: None };
+                self.batches.insert(index.min(self.batches.len()), batch);
+            }
+            Err(error) => self.settle_batch(batch, Outcome::Failed(error)),
+        }
+    }
+
+    fn verdict(&self, batch: &Pending) -> Verdict {
+        match self.identity {
+            Identity::Plain => Verdict::Next(self.expected.unwrap_or(0)),
+            Identity::Idempotent { .. } => judge(self.expected, batch.base_sequence, batch.records),
+        }
+    }
+
+    fn write(&self, bytes: &Bytes, first: u64, skip: u32, io: &mut Io<'_>) -> Result<Vec<SentEntry>, ProduceError> {
+        let State::Ready { id, name } = &self.state else { return Err(ProduceError::Pulsar(PulsarError::Closed)) };
+        let max_message_size = io.pulsar.max_message_size().ok_or(ProduceError::Pulsar(PulsarError::Disconnected))?;
+        let batch = KafkaBatch::parse(bytes).map_err(ProduceError::Batch)?;
+        let params = SendParams {
+            producer_id: id.0,
+            producer_name: name,
+            sequence_id: first,
+            publish_time: io.now.unix,
+            max_message_size,
+            decompressed_max: io.shared.config.max_decompressed_bytes,
+            skip_records: skip,
+            one_entry_per_key: io.shared.config.entry_per_key,
+        };
+        let mut entries = Vec::with_capacity(1);
+        write_sends(&batch, &params, &mut io.shared.scratch, io.pulsar.out(), &mut entries)
+            .map_err(ProduceError::Batch)?;
+        Ok(entries)
+    }
+
+    /// Finds the offsets of what is stored; reads one entry back where they do not follow from what is known.
+    fn resolve(&mut self, io: &mut Io<'_>) {
+        if let Some((position, peek)) = &mut self.peek
+            && let Some(result) = peek.poll(io)
+        {
+            let position = *position;
+            self.peek = None;
+            if let Err(error) = self.learn(position, result, io) {
+                self.settle_stored_at(position, Outcome::Failed(ProduceError::Offset(error)));
+            }
+        }
+        let mut unresolved = None;
+        let mut found = Vec::new();
+        for batch in &mut self.batches {
+            if let Progress::ReadingBack { first, search } = &mut batch.progress
+                && let Some(finding) = search.poll(io)
+            {
+                found.push((*first, read_back(finding)));
+            }
+        }
+        for batch in &self.batches {
+            let Progress::Stored { first, skipped, position } = batch.progress else { continue };
+            match self.offset_at(position, io) {
+                Ok(Some(offset)) => {
+                    // The front of a partly repeated batch lies right before the rest, unless others wrote in between.
+                    let base = Offset::new(offset.value().saturating_sub(i64::from(skipped))).unwrap_or(offset);
+                    found.push((first, Outcome::Stored(base)));
+                }
+                Ok(None) => unresolved = Some(position),
+                Err(error) => found.push((first, Outcome::Failed(ProduceError::Offset(error)))),
+            }
+        }
+        for (first, outcome) in found {
+            self.settle(first, outcome);
+        }
+        if let Some(position) = unresolved
+            && self.peek.is_none()
+        {
+            self.peek = Some((position, Peek::new(&self.topic, position, io)));
+        }
+    }
+
+    fn offset_at(&self, position: Position, io: &Io<'_>) -> Result<Option<Offset>, OffsetError> {
+        match io.shared.config.offsets {
+            OffsetMode::MessageId => message_id::encode(position, 0).map(Some),
+            OffsetMode::Index => Ok(io.shared.entries.first_offset(&self.topic, position)),
+        }
+    }
+
+    fn learn(
+        &self,
+        position: Position,
+        result: Result<crate::session::pulsar_conn::Message, PulsarError>,
+        io: &mut Io<'_>,
+    ) -> Result<(), OffsetError> {
+        let message = result?;
+        if message.position != position {
+            return Err(PulsarError::Closed.into());
+        }
+        let entry = Entry::parse(&message.section)?;
+        let index = entry.index().ok_or(OffsetError::NoIndex)?;
+        io.shared.entries.observe(&self.topic, position, entry.num_messages(), Some(index));
+        Ok(())
+    }
+
+    fn settle_stored_at(&mut self, wanted: Position, outcome: Outcome) {
+        let stored_there =
+            |batch: &&Pending| matches!(batch.progress, Progress::Stored { position, .. } if position == wanted);
+        let first = self.batches.iter().find(stored_there).and_then(Pending::first);
+        if let Some(first) = first {
+            self.settle(first, outcome);
+        }
+    }
+
+    fn settle(&mut self, wanted: u64, outcome: Outcome) {
+        let Some(index) = self.batches.iter().position(|batch| batch.is_in_flight_from(wanted)) else { return };
+        if let Some(batch) = self.batches.remove(index) {
+            if let (Identity::Idempotent { .. }, Outcome::Stored(_)) = (self.identity, &outcome) {
+                if self.remembered.len() >= REMEMBERED {
+                    self.remembered.pop_front();
+                }
+                self.remembered.push_back(Remembered { first: wanted, outcome: outcome.clone() });
+            }
+            self.settle_batch(batch, outcome);
+        }
+    }
+
+    fn settle_batch(&mut self, batch: Pending, outcome: Outcome) {
+        self.settled.extend(batch.tickets.into_iter().map(|ticket| (ticket, outcome.clone())));
+    }
+
+    fn expire(&mut self, io: &mut Io<'_>) {
+        let now = io.now.instant;
+        let mut stuck = false;
+        let mut kept = VecDeque::new();
+        for mut batch in std::mem::take(&mut self.batches) {
+            if let (true, Progress::ReadingBack { search, .. }) = (batch.deadline <= now, &mut batch.progress) {
+                search.abandon(io);
+                self.settled.extend(batch.tickets.drain(..).map(|ticket| (ticket, Outcome::Duplicate)));
+                continue;
+            }
+            if batch.deadline <= now {
+                let outcome = Outcome::Failed(ProduceError::TimedOut);
+                self.settled.extend(batch.tickets.drain(..).map(|ticket| (ticket, outcome.clone())));
+                if let Progress::Held { bytes, .. } = &batch.progress {
+                    io.shared.held.give_back(bytes.len());
+                    continue;
+                }
+                stuck |= now.since(batch.deadline) >= SETTLE_TIMEOUT;
+            }
+            kept.push_back(batch);
+        }
+        self.batches = kept;
+        if stuck {
+            self.close(io);
+            self.fail_in_flight(&PulsarError::TimedOut, io);
+        }
+    }
+
+    /// When [`Producer::poll`] has work next, events aside.
+    pub fn next_deadline(&self) -> Option<Instant> {
+        let paused = match &self.state {
+            State::Paused(until) => Some(*until),
+            State::Closed | State::Opening(..) | State::Ready { .. } => None,
+        };
+        let batches = self.batches.iter().map(|batch| match &batch.progress {
+            Progress::Held { not_before: Some(at), .. } => batch.deadline.min(*at),
+            Progress::Held { not_before: None, .. } => batch.deadline,
+            Progress::Sent { .. } | Progress::Stored { .. } | Progress::ReadingBack { .. } => {
+                if batch.tickets.is_empty() { batch.deadline + SETTLE_TIMEOUT } else { batch.deadline }
+            }
+        });
+        paused.into_iter().chain(batches).min()
+    }
+
+    /// Closes the producer on the broker.
+    pub fn close(&mut self, io: &mut Io<'_>) {
+        if let Some((_, peek)) = &mut self.peek {
+            peek.abandon(io);
+            self.peek = None;
+        }
+        if let State::Ready { id, .. } | State::Opening(id, _) = self.state {
+            io.pulsar.close_producer(id, io.now.instant);
+        }
+        self.state = State::Closed;
+        self.expected = None;
+    }
+
+    /// Gives back what it holds: the connection is gone.
+    pub fn release(&mut self, io: &mut Io<'_>) {
+        self.fail_in_flight(&PulsarError::Disconnected, io);
+    }
+}
+
+/// What a client is told of a batch that the broker dropped as a duplicate.
+fn read_back(finding: Result<Finding, OffsetError>) -> Outcome {
+    match finding {
+        Ok(Finding::Stored(offset)) => Outcome::Stored(offset),
+        // Later batches passed it when it failed. The client starts a new epoch and sends it again.
+        Ok(Finding::NeverStored) => Outcome::Failed(ProduceError::OutOfOrderSequence),
+        Ok(Finding::Unknown) => Outcome::Duplicate,
+        Err(error) => Outcome::Failed(ProduceError::Offset(error)),
+    }
+}

@@ -1,0 +1,465 @@
+//! The only file that knows proxy-wasm: Envoy's callbacks in, hostcalls out.
+//!
+//! What the host allows decides the order of things here:
+//! - Bytes from the client are always drained and the callback answered with Pause: only then may any later callback put bytes for the
+//!   broker into that buffer and resume. At the end of the stream the answer is Continue.
+//! - Bytes for the client leave only while bytes from the broker are handled.
+//! - A connection is closed from a tick, never in a callback that hands over bytes: they would be lost.
+//! - A client that must be held back keeps its bytes in the host's buffer; nothing is injected while any are left there.
+//!
+//! The SDK's wrappers panic on a status they do not expect, and a panic kills the worker's VM; the calls here return it.
+#![allow(unsafe_code)]
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use bytes::Bytes;
+use proxy_wasm::hostcalls as sdk;
+use proxy_wasm::traits::{Context, RootContext, StreamContext};
+use proxy_wasm::types::{Action, BufferType, ContextType, LogLevel, MapType, PeerType};
+
+use crate::config::{Config, HostPort};
+use crate::error::AdminError;
+use crate::ids::ConnectionId;
+use crate::session::admin::{CallId, HttpReply, HttpRequest};
+use crate::time::{Instant, Now, UnixMillis};
+use crate::worker::Worker;
+use crate::worker::log::Level;
+use crate::worker::metrics::{Kind, definitions};
+
+/// How often deadlines are looked at. Envoy's timers are no finer than about 4 ms.
+const TICK: Duration = Duration::from_millis(10);
+
+/// How often counters go to the host.
+const METRICS_EVERY: Duration = Duration::from_secs(1);
+
+proxy_wasm::main! {{
+    proxy_wasm::set_root_context(|id| Box::new(Root { id }));
+}}
+
+thread_local! {
+    /// One worker for each configuration that uses this VM.
+    static ROOTS: RefCell<BTreeMap<u32, Host>> = const { RefCell::new(BTreeMap::new()) };
+}
+
+/// A worker and what the host needs beside it.
+struct Host {
+    worker: Worker,
+    admin_cluster: String,
+    admin_token: Option<String>,
+    calls: BTreeMap<u32, (ConnectionId, CallId)>,
+    /// Connections to be closed from the next tick.
+    closing: BTreeSet<ConnectionId>,
+    /// Connections whose client's bytes wait in the host's buffer.
+    held_back: BTreeSet<ConnectionId>,
+    metric_ids: Vec<u32>,
+    metrics_due: Instant,
+    spare: Vec<u8>,
+    latest: Instant,
+}
+
+fn with_host(root: u32, f: impl FnOnce(&mut Host)) {
+    ROOTS.with(|roots| {
+        if let Ok(mut roots) = roots.try_borrow_mut()
+            && let Some(host) = roots.get_mut(&root)
+        {
+            f(host);
+        }
+    });
+}
+
+struct Root {
+    id: u32,
+}
+
+impl Context for Root {
+    fn on_http_call_response(&mut self, token: u32, _: usize, body_bytes: usize, _: usize) {
+        with_host(self.id, |host| host.on_http_response(token, body_bytes));
+    }
+}
+
+impl RootContext for Root {
+    fn on_configure(&mut self, _: usize) -> bool {
+        let json = sdk::get_buffer(BufferType::PluginConfiguration, 0, usize::MAX).ok().flatten().unwrap_or_default();
+        let config = match Config::from_json(&json) {
+            Ok(config) => config,
+            Err(error) => {
+                calls::log(LogLevel::Critical, &format!("isthmus is not loaded: {error}"));
+                return false;
+            }
+        };
+        let host = Host {
+            admin_cluster: config.admin_cluster.clone(),
+            admin_token: config.admin_token.as_ref().map(|token| token.expose().to_owned()),
+            worker: Worker::new(config, calls::random()),
+            calls: BTreeMap::new(),
+            closing: BTreeSet::new(),
+            held_back: BTreeSet::new(),
+            metric_ids: definitions().iter().map(|(kind, name)| calls::define_metric(*kind, name)).collect(),
+            metrics_due: Instant::default(),
+            spare: Vec::new(),
+            latest: Instant::default(),
+        };
+        ROOTS.with(|roots| {
+            if let Ok(mut roots) = roots.try_borrow_mut() {
+                roots.insert(self.id, host);
+            }
+        });
+        calls::set_tick_period(TICK);
+        true
+    }
+
+    fn on_tick(&mut self) {
+        with_host(self.id, Host::on_tick);
+    }
+
+    fn get_type(&self) -> Option<ContextType> {
+        Some(ContextType::StreamContext)
+    }
+
+    fn create_stream_context(&self, id: u32) -> Option<Box<dyn StreamContext>> {
+        Some(Box::new(Stream { root: self.id, id: ConnectionId(id) }))
+    }
+}
+
+struct Stream {
+    root: u32,
+    id: ConnectionId,
+}
+
+impl Context for Stream {
+    fn on_http_call_response(&mut self, token: u32, _: usize, body_bytes: usize, _: usize) {
+        with_host(self.root, |host| host.on_http_response(token, body_bytes));
+    }
+}
+
+impl StreamContext for Stream {
+    fn on_new_connection(&mut self) -> Action {
+        with_host(self.root, |host| host.on_open(self.id));
+        Action::Continue
+    }
+
+    fn on_downstream_data(&mut self, length: usize, end_of_stream: bool) -> Action {
+        with_host(self.root, |host| host.on_downstream(self.id, length, end_of_stream));
+        if end_of_stream { Action::Continue } else { Action::Pause }
+    }
+
+    fn on_upstream_data(&mut self, length: usize, _: bool) -> Action {
+        with_host(self.root, |host| host.on_upstream(self.id, length));
+        Action::Continue
+    }
+
+    fn on_downstream_close(&mut self, _: PeerType) {
+        with_host(self.root, |host| host.on_close(self.id));
+    }
+}
+
+impl Drop for Stream {
+    fn drop(&mut self) {
+        with_host(self.root, |host| host.on_close(self.id));
+    }
+}
+
+impl Host {
+    /// The host's clock is the wall clock; for deadlines it never runs backwards here.
+    fn now(&mut self) -> Now {
+        let nanos = calls::wall_clock_nanos();
+        self.latest = self.latest.max(Instant::from_nanos(nanos));
+        Now { instant: self.latest, unix: UnixMillis(i64::try_from(nanos / 1_000_000).unwrap_or(0)) }
+    }
+
+    fn on_open(&mut self, id: ConnectionId) {
+        let now = self.now();
+        let reached = sdk::get_property(vec!["destination", "address"]).ok().flatten();
+        let reached = reached.and_then(|address| String::from_utf8(address).ok()?.parse::<HostPort>().ok());
+        if !self.worker.on_open(id, reached, now) {
+            self.closing.insert(id);
+        }
+        self.write_log();
+    }
+
+    fn on_downstream(&mut self, id: ConnectionId, length: usize, end_of_stream: bool) {
+        let now = self.now();
+        if end_of_stream {
+            if let Some(chunk) = calls::buffer(BufferType::DownstreamData, length) {
+                self.worker.on_downstream(id, chunk, now);
+            }
+            // Whatever was put into the buffer goes out with the end of the stream; after it nothing may.
+            let bytes = self.worker.take_upstream(id, Vec::new());
+            calls::replace(BufferType::DownstreamData, &bytes);
+            self.worker.on_half_close(id);
+            self.held_back.remove(&id);
+        } else if self.worker.is_full(id) {
+            self.held_back.insert(id);
+        } else {
+            self.take_in(id, now);
+        }
+        self.after(id, now);
+    }
+
+    /// Drains the client's buffer into the session.
+    fn take_in(&mut self, id: ConnectionId, now: Now) {
+        self.held_back.remove(&id);
+        if let Some(chunk) = calls::buffer(BufferType::DownstreamData, usize::MAX)
+            && !chunk.is_empty()
+        {
+            calls::replace(BufferType::DownstreamData, &[]);
+            self.worker.on_downstream(id, chunk, now);
+        }
+    }
+
+    fn on_upstream(&mut self, id: ConnectionId, length: usize) {
+        let now = self.now();
+        if let Some(chunk) = calls::buffer(BufferType::UpstreamData, length) {
+            self.worker.on_upstream(id, chunk, now);
+        }
+        let mut segments = Vec::new();
+        self.worker.take_downstream(id, &mut segments, now);
+        if self.held_back.contains(&id) && !self.worker.is_full(id) {
+            self.take_in(id, now);
+            self.worker.take_downstream(id, &mut segments, now);
+        }
+        calls::replace(BufferType::UpstreamData, &[]);
+        for segment in &segments {
+            calls::append(BufferType::UpstreamData, segment);
+        }
+        self.after(id, now);
+    }
+
+    fn on_http_response(&mut self, token: u32, body_bytes: usize) {
+        let Some((id, call)) = self.calls.remove(&token) else { return };
+        let now = self.now();
+        // A transport failure comes as a response without headers.
+        let status = sdk::get_map_value(MapType::HttpCallResponseHeaders, ":status").ok().flatten();
+        let reply = match status.and_then(|status| status.parse().ok()) {
+            Some(status) => {
+                let body = calls::buffer(BufferType::HttpCallResponseBody, body_bytes).unwrap_or_default();
+                Ok(HttpReply { status, body })
+            }
+            None => Err(AdminError::Unreachable),
+        };
+        self.worker.on_admin(id, call, reply, now);
+        if calls::set_effective_context(id.0) {
+            self.after(id, now);
+        }
+    }
+
+    fn on_tick(&mut self) {
+        let now = self.now();
+        for id in std::mem::take(&mut self.closing) {
+            if calls::set_effective_context(id.0) {
+                calls::close_downstream();
+            }
+        }
+        for id in self.worker.on_time(now) {
+            if calls::set_effective_context(id.0) {
+                self.after(id, now);
+            }
+        }
+        if self.metrics_due <= now.instant {
+            self.metrics_due = now.instant + METRICS_EVERY;
+            self.write_metrics();
+        }
+        self.write_log();
+    }
+
+    fn on_close(&mut self, id: ConnectionId) {
+        let now = self.now();
+        self.closing.remove(&id);
+        self.held_back.remove(&id);
+        self.worker.on_close(id, now);
+        self.write_log();
+    }
+
+    /// Carries out what a connection asks for. The effective context is that connection's.
+    fn after(&mut self, id: ConnectionId, now: Now) {
+        while self.worker.has_upstream(id) {
+            if self.held_back.contains(&id) {
+                // Resuming would forward the client's own bytes: they come in first, even over the bound.
+                self.take_in(id, now);
+            }
+            let bytes = self.worker.take_upstream(id, std::mem::take(&mut self.spare));
+            calls::replace(BufferType::DownstreamData, &bytes);
+            calls::resume_downstream();
+            self.spare = bytes;
+            self.spare.clear();
+            const MAX_SPARE_BYTES: usize = 2 * 1024 * 1024;
+            self.spare.shrink_to(MAX_SPARE_BYTES);
+        }
+        while let Some((call, request)) = self.worker.poll_admin(id) {
+            match self.dispatch(&request) {
+                Some(token) => {
+                    self.calls.insert(token, (id, call));
+                }
+                None => self.worker.on_admin(id, call, Err(AdminError::NotConfigured), now),
+            }
+        }
+        if self.worker.wants_close(id) {
+            self.closing.insert(id);
+        }
+        self.write_log();
+    }
+
+    fn dispatch(&self, request: &HttpRequest) -> Option<u32> {
+        if self.admin_cluster.is_empty() {
+            return None;
+        }
+        let authorization = self.admin_token.as_ref().map(|token| format!("Bearer {token}"));
+        let mut headers = vec![
+            (":method", request.method.as_str()),
+            (":path", request.path.as_str()),
+            (":authority", self.admin_cluster.as_str()),
+        ];
+        if let Some(authorization) = &authorization {
+            headers.push(("authorization", authorization));
+        }
+        let body = request.body.as_ref().map(|(content_type, body)| {
+            headers.push(("content-type", content_type));
+            body.as_ref()
+        });
+        sdk::dispatch_http_call(&self.admin_cluster, headers, body, vec![], request.timeout).ok()
+    }
+
+    fn write_log(&mut self) {
+        for (level, line) in self.worker.drain_log() {
+            let level = match level {
+                Level::Debug => LogLevel::Debug,
+                Level::Info => LogLevel::Info,
+                Level::Warn => LogLevel::Warn,
+                Level::Error => LogLevel::Error,
+            };
+            calls::log(level, &line);
+        }
+    }
+
+    fn write_metrics(&mut self) {
+        let ids = &self.metric_ids;
+        self.worker.shared().metrics.drain(|series, kind, value| {
+            let Some(id) = ids.get(series.0) else { return };
+            match kind {
+                Kind::Counter | Kind::Gauge => calls::increment_metric(*id, value),
+                Kind::Histogram => calls::record_metric(*id, value.unsigned_abs()),
+            }
+        });
+    }
+}
+
+/// Hostcalls that return what happened instead of panicking. The signatures are those of the proxy-wasm ABI 0.2.1.
+mod calls {
+    use super::*;
+
+    const OK: u32 = 0;
+    /// `WasmStreamType::Downstream`; 0 and 1 are HTTP.
+    const DOWNSTREAM: u32 = 2;
+
+    unsafe extern "C" {
+        fn proxy_get_buffer_bytes(kind: u32, start: usize, length: usize, data: *mut *mut u8, size: *mut usize) -> u32;
+        fn proxy_set_buffer_bytes(kind: u32, start: usize, length: usize, data: *const u8, size: usize) -> u32;
+        fn proxy_continue_stream(stream: u32) -> u32;
+        fn proxy_close_stream(stream: u32) -> u32;
+        fn proxy_set_effective_context(id: u32) -> u32;
+        fn proxy_get_current_time_nanoseconds(nanos: *mut u64) -> u32;
+        fn proxy_set_tick_period_milliseconds(millis: u32) -> u32;
+        fn proxy_log(level: u32, data: *const u8, size: usize) -> u32;
+        fn proxy_define_metric(kind: u32, name: *const u8, size: usize, id: *mut u32) -> u32;
+        fn proxy_increment_metric(id: u32, offset: i64) -> u32;
+        fn proxy_record_metric(id: u32, value: u64) -> u32;
+    }
+
+    #[link(wasm_import_module = "wasi_snapshot_preview1")]
+    unsafe extern "C" {
+        fn random_get(data: *mut u8, size: usize) -> u32;
+    }
+
+    /// The host's buffer, up to `length` bytes; `None` where the host has none now.
+    pub(super) fn buffer(kind: BufferType, length: usize) -> Option<Bytes> {
+        let (mut data, mut size) = (std::ptr::null_mut(), 0);
+        // SAFETY: both pointers are to live locals. On success the host has written `size` bytes to a block that it took from this
+        // module's own allocator (`proxy_on_memory_allocate` gives a `Vec` of that capacity), and left it to the module.
+        unsafe {
+            if proxy_get_buffer_bytes(kind as u32, 0, length, &raw mut data, &raw mut size) != OK || data.is_null() {
+                return None;
+            }
+            Some(Bytes::from(Vec::from_raw_parts(data, size, size)))
+        }
+    }
+
+    /// Puts `bytes` in place of all that the host's buffer holds.
+    pub(super) fn replace(kind: BufferType, bytes: &[u8]) {
+        // SAFETY: the host copies `bytes` before it returns.
+        unsafe { proxy_set_buffer_bytes(kind as u32, 0, usize::MAX, bytes.as_ptr(), bytes.len()) };
+    }
+
+    /// Puts `bytes` behind what the host's buffer holds.
+    pub(super) fn append(kind: BufferType, bytes: &[u8]) {
+        // SAFETY: the host copies `bytes` before it returns. A start behind the end appends (`Buffer::copyFrom`).
+        unsafe { proxy_set_buffer_bytes(kind as u32, usize::MAX, 0, bytes.as_ptr(), bytes.len()) };
+    }
+
+    /// Lets what lies in the downstream buffer go on to the broker when this callback returns.
+    pub(super) fn resume_downstream() {
+        // SAFETY: no pointers.
+        unsafe { proxy_continue_stream(DOWNSTREAM) };
+    }
+
+    /// Closes the client's connection when this callback returns.
+    pub(super) fn close_downstream() {
+        // SAFETY: no pointers.
+        unsafe { proxy_close_stream(DOWNSTREAM) };
+    }
+
+    /// Makes the next hostcalls of this callback be about that connection; `false` if it is gone.
+    pub(super) fn set_effective_context(id: u32) -> bool {
+        // SAFETY: no pointers.
+        unsafe { proxy_set_effective_context(id) == OK }
+    }
+
+    pub(super) fn wall_clock_nanos() -> u64 {
+        let mut nanos = 0;
+        // SAFETY: the pointer is to a live local.
+        unsafe { proxy_get_current_time_nanoseconds(&raw mut nanos) };
+        nanos
+    }
+
+    pub(super) fn set_tick_period(period: Duration) {
+        // SAFETY: no pointers.
+        unsafe { proxy_set_tick_period_milliseconds(u32::try_from(period.as_millis()).unwrap_or(u32::MAX)) };
+    }
+
+    pub(super) fn log(level: LogLevel, line: &str) {
+        // SAFETY: the host copies the line before it returns.
+        unsafe { proxy_log(level as u32, line.as_ptr(), line.len()) };
+    }
+
+    /// A metric's id; one that cannot be had counts nothing.
+    pub(super) fn define_metric(kind: Kind, name: &str) -> u32 {
+        let kind = match kind {
+            Kind::Counter => 0,
+            Kind::Gauge => 1,
+            Kind::Histogram => 2,
+        };
+        let mut id = u32::MAX;
+        // SAFETY: the pointers are to live memory, which the host copies from and writes to before it returns.
+        unsafe { proxy_define_metric(kind, name.as_ptr(), name.len(), &raw mut id) };
+        id
+    }
+
+    pub(super) fn increment_metric(id: u32, change: i64) {
+        // SAFETY: no pointers.
+        unsafe { proxy_increment_metric(id, change) };
+    }
+
+    pub(super) fn record_metric(id: u32, value: u64) {
+        // SAFETY: no pointers.
+        unsafe { proxy_record_metric(id, value) };
+    }
+
+    /// Sixty-four random bits. Producer ids come from them, so that workers and replicas do not give the same twice.
+    pub(super) fn random() -> u64 {
+        let mut bytes = [0u8; 8];
+        // SAFETY: the pointer is to a live array of that size.
+        let status = unsafe { random_get(bytes.as_mut_ptr(), bytes.len()) };
+        if status == OK { u64::from_le_bytes(bytes) } else { wall_clock_nanos() }
+    }
+}

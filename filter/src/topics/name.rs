@@ -1,0 +1,137 @@
+//! Kafka topic names and the Pulsar topics they stand for.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::config::Config;
+
+/// Kafka's bound (`Topic.MAX_NAME_LENGTH`).
+const MAX_NAME_BYTES: usize = 249;
+
+/// Topics of the filter's own begin so; they are hidden from Metadata.
+pub const INTERNAL_PREFIX: &str = "__kafka_group_";
+
+/// What Pulsar puts between a topic's name and a partition's number.
+const PARTITION_MARK: &str = "-partition-";
+
+/// A name that Kafka accepts and that Pulsar does not read as something else.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct KafkaTopic(Arc<str>);
+
+/// Why a name is refused; the text is for people.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct InvalidName(pub &'static str);
+
+impl KafkaTopic {
+    /// Checks Kafka's rules (`Topic.validate`), and that Pulsar does not take the name for a partition
+    /// (`TopicName.getPartitionIndex`) or for a topic of the filter's own.
+    pub fn new(name: &str) -> Result<Self, InvalidName> {
+        if name.is_empty() {
+            return Err(InvalidName("a topic name must not be empty"));
+        }
+        if name == "." || name == ".." {
+            return Err(InvalidName("a topic cannot be named '.' or '..'"));
+        }
+        if name.len() > MAX_NAME_BYTES {
+            return Err(InvalidName("a topic name has at most 249 characters"));
+        }
+        if !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-')) {
+            return Err(InvalidName("a topic name consists of ASCII letters, digits, '.', '_' and '-'"));
+        }
+        if split_partition(name).is_some() {
+            return Err(InvalidName(
+                "Pulsar reads a name that ends in '-partition-' and a number as one partition of another topic",
+            ));
+        }
+        if name.starts_with(INTERNAL_PREFIX) {
+            return Err(InvalidName("names that begin with '__kafka_group_' are kept for consumer groups"));
+        }
+        Ok(Self(name.into()))
+    }
+
+    /// The name as Kafka has it.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// `persistent://tenant/namespace/name`.
+    pub fn base(&self, config: &Config) -> PulsarTopic {
+        PulsarTopic(format!("persistent://{}/{}/{}", config.tenant, config.namespace, self.0).into())
+    }
+
+    /// The same with Pulsar's suffix for one partition.
+    pub fn partition(&self, config: &Config, partition: u32) -> PulsarTopic {
+        PulsarTopic(
+            format!("persistent://{}/{}/{}{PARTITION_MARK}{partition}", config.tenant, config.namespace, self.0).into(),
+        )
+    }
+}
+
+impl fmt::Display for KafkaTopic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A full Pulsar topic name. Cheap to clone.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PulsarTopic(Arc<str>);
+
+impl PulsarTopic {
+    /// `persistent://tenant/namespace/local`, for names that are not Kafka's.
+    pub fn internal(config: &Config, local: &str) -> Self {
+        Self(format!("persistent://{}/{}/{local}", config.tenant, config.namespace).into())
+    }
+
+    /// `persistent://…`.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// `/admin/v2/persistent/tenant/namespace/name` and then `rest`.
+    pub fn admin_path(&self, rest: &str) -> String {
+        format!("/admin/v2/persistent/{}{rest}", self.0.trim_start_matches("persistent://"))
+    }
+}
+
+impl fmt::Display for PulsarTopic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// `("foo", 3)` of `foo-partition-3`. As Pulsar does, only a number without leading zeros counts.
+pub fn split_partition(local: &str) -> Option<(&str, u32)> {
+    let (base, number) = local.rsplit_once(PARTITION_MARK)?;
+    let partition: u32 = number.parse().ok()?;
+    (partition.to_string() == number).then_some((base, partition))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_kafka_takes_are_taken() {
+        for name in ["a", "orders.v1", "_schemas", "x-partition-", "x-partition-03", "x-partition-y", &"n".repeat(249)]
+        {
+            assert!(KafkaTopic::new(name).is_ok(), "{name}");
+        }
+    }
+
+    #[test]
+    fn names_that_kafka_or_pulsar_reads_otherwise_are_refused() {
+        for name in ["", ".", "..", "a/b", "a b", "ä", "x-partition-3", "__kafka_group_g.g", &"n".repeat(250)] {
+            assert!(KafkaTopic::new(name).is_err(), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_topic_lies_in_the_configured_namespace() {
+        let config = Config { tenant: "t".into(), namespace: "ns".into(), ..Config::default() };
+        let topic = KafkaTopic::new("foo").unwrap();
+        assert_eq!(topic.base(&config).as_str(), "persistent://t/ns/foo");
+        assert_eq!(topic.partition(&config, 2).as_str(), "persistent://t/ns/foo-partition-2");
+        assert_eq!(topic.base(&config).admin_path("/partitions"), "/admin/v2/persistent/t/ns/foo/partitions");
+    }
+}

@@ -1,0 +1,57 @@
+//! What the connections of one worker share.
+
+use super::budget::Budget;
+use super::log::Log;
+use super::metrics::Metrics;
+use super::random::Random;
+use crate::config::Config;
+use crate::offsets::appends::KnownEntries;
+use crate::records::Scratch;
+use crate::topics::leader::LeaderCache;
+use crate::topics::partitions::PartitionsCache;
+
+/// One per worker thread; gone with it. Nothing here must outlive the worker: what must, lives in Pulsar.
+#[derive(Debug)]
+pub struct Shared {
+    /// As the operator set it.
+    pub config: Config,
+    /// For ids.
+    pub random: Random,
+    /// Partition counts, for a moment.
+    pub partitions: PartitionsCache,
+    /// Leaders' addresses, for a while.
+    pub leaders: LeaderCache,
+    /// Recently seen entries and their offsets.
+    pub entries: KnownEntries,
+    /// Bytes that readers hold or have allowed the broker to send.
+    pub prefetch: Budget,
+    /// Bytes of requests that wait to be sent on, over all connections.
+    pub held: Budget,
+    /// Buffers and codec states of the record path.
+    pub scratch: Scratch,
+    /// Whether a connection of this worker looks, or has looked, at the namespace's policies.
+    pub policies_looked_at: bool,
+    /// Counters.
+    pub metrics: Metrics,
+    /// Lines for the operator.
+    pub log: Log,
+}
+
+impl Shared {
+    /// A worker that has seen nothing yet.
+    pub fn new(config: Config, seed: u64) -> Self {
+        Self {
+            random: Random::new(seed),
+            partitions: PartitionsCache::default(),
+            leaders: LeaderCache::default(),
+            entries: KnownEntries::default(),
+            prefetch: Budget::new(config.prefetch_bytes_per_worker),
+            held: Budget::new(config.max_held_bytes_per_worker),
+            scratch: Scratch::default(),
+            policies_looked_at: false,
+            metrics: Metrics::default(),
+            log: Log::default(),
+            config,
+        }
+    }
+}

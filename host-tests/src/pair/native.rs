@@ -1,0 +1,213 @@
+//! The worker itself, driven as the Envoy shell drives it: clients are reached only while broker bytes are handled.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use isthmus::config::{Config, HostPort};
+use isthmus::error::AdminError;
+use isthmus::ids::ConnectionId;
+use isthmus::session::admin::{CallId, HttpReply};
+use isthmus::time::{Instant, Now};
+use isthmus::worker::Worker;
+
+use super::filter::{CallToken, Filter, FilterConn, LeftOver};
+use crate::http::{HttpAnswer, HttpRequest};
+
+/// One worker and the buffers that Envoy would keep for it.
+pub struct NativeFilter {
+    worker: Worker,
+    reached: Option<HostPort>,
+    sides: BTreeMap<FilterConn, Side>,
+    calls: BTreeMap<CallToken, (FilterConn, CallId)>,
+    queued: Vec<(CallToken, HttpRequest)>,
+    last_conn: u32,
+    last_call: u64,
+    log: Vec<String>,
+}
+
+#[derive(Default)]
+struct Side {
+    /// Client bytes that wait because the session is full.
+    held: Vec<u8>,
+    to_upstream: Vec<u8>,
+    to_downstream: Vec<u8>,
+    /// To be closed at the next timeout.
+    closing: bool,
+    closed: bool,
+}
+
+impl NativeFilter {
+    /// A worker with `config`; clients reach it at `127.0.0.1:9092`.
+    pub fn new(config: Config, seed: u64) -> Self {
+        Self {
+            worker: Worker::new(config, seed),
+            reached: "127.0.0.1:9092".parse().ok(),
+            sides: BTreeMap::new(),
+            calls: BTreeMap::new(),
+            queued: Vec::new(),
+            last_conn: 0,
+            last_call: 0,
+            log: Vec::new(),
+        }
+    }
+
+    /// The worker, to look into.
+    pub fn worker(&mut self) -> &mut Worker {
+        &mut self.worker
+    }
+
+    fn take_in(&mut self, conn: FilterConn, now: Now) {
+        let Some(side) = self.sides.get_mut(&conn) else { return };
+        if !side.held.is_empty() {
+            let held = std::mem::take(&mut side.held);
+            self.worker.on_downstream(ConnectionId(conn.0), held.into(), now);
+        }
+    }
+
+    /// Carries out what the worker asks for on one connection.
+    fn after(&mut self, conn: FilterConn, now: Now) {
+        let id = ConnectionId(conn.0);
+        while self.worker.has_upstream(id) {
+            self.take_in(conn, now);
+            let bytes = self.worker.take_upstream(id, Vec::new());
+            if let Some(side) = self.sides.get_mut(&conn) {
+                side.to_upstream.extend_from_slice(&bytes);
+            }
+        }
+        while let Some((call, request)) = self.worker.poll_admin(id) {
+            self.last_call += 1;
+            let token = CallToken(self.last_call);
+            self.calls.insert(token, (conn, call));
+            let (content_type, body) = request.body.map_or((None, Bytes::new()), |(kind, body)| (Some(kind), body));
+            let headers = content_type.map(|kind| ("content-type".to_string(), kind.to_string())).into_iter().collect();
+            let method = request.method.as_str().to_string();
+            self.queued.push((token, HttpRequest { method, path: request.path, headers, body: body.to_vec() }));
+        }
+        if self.worker.wants_close(id)
+            && let Some(side) = self.sides.get_mut(&conn)
+        {
+            side.closing = true;
+        }
+        self.log.extend(self.worker.drain_log().into_iter().map(|(_, line)| line));
+    }
+
+    fn close(&mut self, conn: FilterConn, now: Now) {
+        if let Some(side) = self.sides.get_mut(&conn).filter(|side| !side.closed) {
+            side.closed = true;
+            side.held.clear();
+            self.worker.on_close(ConnectionId(conn.0), now);
+        }
+    }
+}
+
+impl Filter for NativeFilter {
+    fn open(&mut self, now: Now) -> FilterConn {
+        self.last_conn += 1;
+        let conn = FilterConn(self.last_conn);
+        let accepted = self.worker.on_open(ConnectionId(conn.0), self.reached.clone(), now);
+        self.sides.insert(conn, Side { closing: !accepted, ..Side::default() });
+        conn
+    }
+
+    fn downstream(&mut self, conn: FilterConn, bytes: &[u8], now: Now) {
+        let Some(side) = self.sides.get_mut(&conn).filter(|side| !side.closed) else { return };
+        side.held.extend_from_slice(bytes);
+        if !self.worker.is_full(ConnectionId(conn.0)) {
+            self.take_in(conn, now);
+        }
+        self.after(conn, now);
+    }
+
+    fn downstream_end(&mut self, conn: FilterConn, now: Now) {
+        self.take_in(conn, now);
+        self.after(conn, now);
+        self.worker.on_half_close(ConnectionId(conn.0));
+    }
+
+    fn downstream_gone(&mut self, conn: FilterConn, now: Now) {
+        self.close(conn, now);
+    }
+
+    fn upstream(&mut self, conn: FilterConn, bytes: &[u8], now: Now) {
+        if self.is_closed(conn) {
+            return;
+        }
+        let id = ConnectionId(conn.0);
+        let mut segments = Vec::new();
+        self.worker.on_upstream(id, Bytes::copy_from_slice(bytes), now);
+        self.worker.take_downstream(id, &mut segments, now);
+        if !self.worker.is_full(id) {
+            self.take_in(conn, now);
+            self.worker.take_downstream(id, &mut segments, now);
+        }
+        if let Some(side) = self.sides.get_mut(&conn) {
+            side.to_downstream.extend(segments.iter().flatten());
+        }
+        self.after(conn, now);
+    }
+
+    /// Envoy tells the filter of it only by closing.
+    fn upstream_end(&mut self, conn: FilterConn, now: Now) {
+        self.close(conn, now);
+    }
+
+    fn take_upstream(&mut self, conn: FilterConn) -> Vec<u8> {
+        self.sides.get_mut(&conn).map(|side| std::mem::take(&mut side.to_upstream)).unwrap_or_default()
+    }
+
+    fn take_downstream(&mut self, conn: FilterConn) -> Vec<u8> {
+        self.sides.get_mut(&conn).map(|side| std::mem::take(&mut side.to_downstream)).unwrap_or_default()
+    }
+
+    fn wants_downstream(&mut self, conn: FilterConn) -> bool {
+        self.sides.get(&conn).is_some_and(|side| !side.closed && side.held.is_empty())
+    }
+
+    fn is_closed(&mut self, conn: FilterConn) -> bool {
+        self.sides.get(&conn).is_none_or(|side| side.closed)
+    }
+
+    fn poll_http(&mut self) -> Option<(CallToken, HttpRequest)> {
+        self.queued.pop()
+    }
+
+    fn http_answer(&mut self, call: CallToken, answer: Option<HttpAnswer>, now: Now) {
+        let Some((conn, id)) = self.calls.remove(&call) else { return };
+        let reply = match answer {
+            Some(answer) => Ok(HttpReply { status: answer.status, body: answer.body.into() }),
+            None => Err(AdminError::Unreachable),
+        };
+        self.worker.on_admin(ConnectionId(conn.0), id, reply, now);
+        self.after(conn, now);
+    }
+
+    fn poll_timeout(&mut self) -> Option<Instant> {
+        let closes = self.sides.values().any(|side| side.closing && !side.closed).then(Instant::default);
+        closes.into_iter().chain(self.worker.next_deadline()).min()
+    }
+
+    fn handle_timeout(&mut self, now: Now) {
+        let closing = self.sides.iter().filter(|(_, side)| side.closing && !side.closed).map(|(conn, _)| *conn);
+        for conn in closing.collect::<Vec<_>>() {
+            self.close(conn, now);
+        }
+        for id in self.worker.on_time(now) {
+            self.after(FilterConn(id.0), now);
+        }
+    }
+
+    fn log(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.log)
+    }
+
+    fn left_over(&mut self) -> Option<LeftOver> {
+        let mut left = LeftOver { held_budget: self.worker.shared().held.used(), ..LeftOver::default() };
+        for id in self.worker.connections().collect::<Vec<_>>() {
+            if let Some(session) = self.worker.session(id) {
+                left.open_work += session.open_work();
+                left.buffered_bytes += session.buffered_bytes();
+            }
+        }
+        Some(left)
+    }
+}

@@ -1,0 +1,107 @@
+//! A topic that this broker has: its log, and who is attached to it.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use bytes::Bytes;
+use isthmus::time::Instant;
+
+use super::Conn;
+use super::connection::Reply;
+use super::dedup::Dedup;
+use super::entry::Entry;
+use super::log::{Log, Position};
+
+/// The most a dispatcher reads at once (`dispatcherMaxReadBatchSize`, `dispatcherMaxReadSizeBytes`).
+const READ_ENTRIES_MAX: usize = 100;
+const READ_BYTES_MAX: usize = 5 << 20;
+
+#[derive(Debug)]
+pub(super) struct Topic {
+    pub(super) log: Log,
+    pub(super) dedup: Dedup,
+    pub(super) producers: BTreeMap<(Conn, u64), Producer>,
+    /// Names whose connection broke, and until when they are busy.
+    pub(super) lingering: BTreeMap<String, Instant>,
+    pub(super) subscriptions: BTreeMap<String, Subscription>,
+    /// On their way to the ledger, in order.
+    pub(super) writes: VecDeque<Write>,
+    pub(super) properties: BTreeMap<String, String>,
+}
+
+#[derive(Debug)]
+pub(super) struct Producer {
+    pub(super) name: String,
+    /// CLOSE_PRODUCER came while writes were under way: who asked, and how it is to be answered.
+    pub(super) closing: Option<(u64, Reply)>,
+}
+
+/// A SEND on its way.
+#[derive(Debug)]
+pub(super) struct Write {
+    pub(super) due: Instant,
+    pub(super) conn: Conn,
+    pub(super) producer_id: u64,
+    pub(super) producer_name: String,
+    pub(super) sequence_id: u64,
+    pub(super) highest_sequence_id: Option<u64>,
+    pub(super) section: Bytes,
+    /// As the command counts them: the index goes by it.
+    pub(super) messages: u64,
+    pub(super) reply: Reply,
+    pub(super) fails: bool,
+}
+
+/// A cursor and its consumers; the first consumer is the active one.
+#[derive(Debug)]
+pub(super) struct Subscription {
+    pub(super) durable: bool,
+    pub(super) mark: Position,
+    pub(super) read: Position,
+    pub(super) consumers: Vec<(Conn, u64)>,
+}
+
+impl Topic {
+    pub(super) fn new(ledger: i64) -> Self {
+        Self {
+            log: Log::new(ledger),
+            dedup: Dedup::default(),
+            producers: BTreeMap::new(),
+            lingering: BTreeMap::new(),
+            subscriptions: BTreeMap::new(),
+            writes: VecDeque::new(),
+            properties: BTreeMap::new(),
+        }
+    }
+
+    /// Whether another producer of that name is, or may be, alive.
+    pub(super) fn name_is_busy(&self, name: &str, now: Instant) -> bool {
+        let lingers = self.lingering.get(name).is_some_and(|until| *until > now);
+        lingers || self.producers.values().any(|producer| producer.name == name)
+    }
+
+    pub(super) fn has_writes_of(&self, conn: Conn, producer_id: u64) -> bool {
+        self.writes.iter().any(|write| (write.conn, write.producer_id) == (conn, producer_id))
+    }
+
+    /// What one read of the dispatcher brings: at most `permits` entries, whatever is in them.
+    pub(super) fn read(&mut self, subscription: &str, permits: i64) -> Vec<(Position, Entry)> {
+        let Some(subscription) = self.subscriptions.get_mut(subscription) else { return Vec::new() };
+        let wanted = usize::try_from(permits).unwrap_or(0).min(READ_ENTRIES_MAX);
+        let mut read = Vec::new();
+        let mut bytes = 0;
+        while read.len() < wanted && bytes < READ_BYTES_MAX {
+            let Some((position, entry)) = self.log.after(subscription.read) else { break };
+            subscription.read = position;
+            if !entry.is_marker() {
+                bytes += entry.section.len();
+                read.push((position, entry.clone()));
+            }
+        }
+        read
+    }
+
+    /// The last entry that a consumer could get.
+    pub(super) fn last_readable(&self) -> Option<(Position, &Entry)> {
+        self.log.entries().rev().find(|(_, entry)| !entry.is_marker())
+    }
+}
