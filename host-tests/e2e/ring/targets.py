@@ -11,8 +11,8 @@ from dev.servers import Envoy, Kafka, Pulsar, free_ports
 KAFKA, INDEX, MESSAGE_ID = "kafka", "index", "message-id"
 NAMES = [KAFKA, INDEX, MESSAGE_ID]
 
-# Where `make wasm` leaves the module; ISTHMUS_WASM says otherwise.
-WASM = ROOT / "target" / "wasm32-wasip1" / "release" / "isthmus.wasm"
+# Where a release build leaves the module; ISTHMUS_WASM says otherwise.
+WASM = ROOT / "target" / "wasm32-unknown-unknown" / "release" / "isthmus.wasm"
 # Small ledgers, so that every longer test crosses several, and trimming has something to trim.
 SMALL_LEDGERS = {"managedLedgerMinLedgerRolloverTimeMinutes": 0, "managedLedgerMaxEntriesPerLedger": 500}
 # The cursor of deduplication's snapshots holds back trimming; by default it moves every 1000 entries or two minutes.
