@@ -25,12 +25,13 @@ use crate::pulsar::command::Credentials;
 use crate::sync::link::{Action, Joint, act};
 use crate::sync::order::{Order, Seq};
 use crate::time::{Instant, Now};
+use crate::topics::policies::CheckPolicies;
 use crate::worker::metrics::{Api, Counter};
 use crate::worker::shared::Shared;
 use admin::{AdminCalls, CallId, HttpReply, HttpRequest};
 use io::{Client, Io};
 use kafka_conn::KafkaConn;
-use pulsar_conn::PulsarConn;
+use pulsar_conn::{Phase, PulsarConn};
 
 /// How often readers and producers that nobody uses are looked for.
 const HOUSEKEEPING: Duration = Duration::from_secs(10);
@@ -59,6 +60,7 @@ pub struct Session {
     half_closed: bool,
     close: bool,
     housekeeping: Instant,
+    policies: Option<CheckPolicies>,
 }
 
 impl std::fmt::Debug for Session {
@@ -90,6 +92,7 @@ impl Session {
             half_closed: false,
             close: false,
             housekeeping: now.instant + HOUSEKEEPING,
+            policies: None,
         }
     }
 
@@ -225,6 +228,13 @@ impl Session {
             shared,
             now,
         );
+        if context.io.pulsar.phase() == Phase::Ready && !context.io.shared.policies_looked_at {
+            context.io.shared.policies_looked_at = true;
+            self.policies = Some(CheckPolicies::new(&mut context.io));
+        }
+        if self.policies.as_mut().is_some_and(|check| check.poll(&mut context.io)) {
+            self.policies = None;
+        }
         context.producers.poll(&mut context.io);
         context.readers.poll(&mut context.io);
         let mut settled = Vec::new();

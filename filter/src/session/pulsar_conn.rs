@@ -189,6 +189,10 @@ impl PulsarConn {
         }
     }
 
+    #[allow(
+        clippy::wildcard_enum_match_arm,
+        reason = "the commands of a broker to which nothing is to be done are many"
+    )]
     fn on_frame(&mut self, frame: frame::Frame, now: Instant) {
         let frame::Frame { command, section } = frame;
         let kind = command.r#type();

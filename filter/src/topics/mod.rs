@@ -11,4 +11,5 @@ pub mod leader;
 pub mod name;
 pub mod node;
 pub mod partitions;
+pub mod policies;
 pub mod replicas;

@@ -136,16 +136,14 @@ pub fn put_zigzag(value: i64, out: &mut Vec<u8>) {
     out.push(rest as u8);
 }
 
-/// CRC32C, bit by bit.
+/// CRC32C, a byte at a time.
 pub fn crc32c(bytes: &[u8]) -> u32 {
-    let mut register = u32::MAX;
-    for byte in bytes {
-        register ^= u32::from(*byte);
-        for _ in 0..8 {
-            register = if register & 1 == 1 { (register >> 1) ^ 0x82f6_3b78 } else { register >> 1 };
-        }
-    }
-    !register
+    static TABLE: std::sync::LazyLock<[u32; 256]> = std::sync::LazyLock::new(|| {
+        std::array::from_fn(|byte| {
+            (0..8).fold(byte as u32, |register, _| (register >> 1) ^ if register & 1 == 1 { 0x82f6_3b78 } else { 0 })
+        })
+    });
+    !bytes.iter().fold(u32::MAX, |register, byte| TABLE[usize::from(register as u8 ^ byte)] ^ (register >> 8))
 }
 
 /// A batch that was read: each record with its offset.
