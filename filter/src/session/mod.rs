@@ -6,6 +6,7 @@
 pub mod admin;
 pub mod io;
 pub mod kafka_conn;
+pub mod ownership;
 pub mod pulsar_conn;
 pub mod requests;
 
