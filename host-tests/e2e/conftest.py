@@ -108,6 +108,14 @@ def new_name(request):
     return lambda: f"{test}-{os.getpid()}.{next(NUMBERS)}"
 
 
+def served(connection, name, partitions):
+    """Whether every partition answers; as every client does, look for the leaders first."""
+    error, found = connection.metadata([name])[0][name]
+    if error != wire.NONE or len(found) != partitions:
+        return False
+    return all(connection.list_offset(name, wire.LATEST, partition)[0] == wire.NONE for partition in range(partitions))
+
+
 @pytest.fixture
 def new_topic(target, new_name):
     """`new_topic(partitions=1)`: the name of a topic that was just created."""
@@ -116,9 +124,7 @@ def new_topic(target, new_name):
         name = new_name()
         with wire.Connection(target.bootstrap) as opened:
             assert opened.create_topic(name, partitions) == wire.NONE
-            # Kafka answers before its broker leads the new partitions.
-            for partition in range(partitions):
-                eventually(lambda partition=partition: opened.list_offset(name, wire.LATEST, partition)[0] == wire.NONE)
+            eventually(lambda: served(opened, name, partitions), what=f"a leader for {name}")
         return name
 
     return create
