@@ -33,9 +33,9 @@ pub struct Case {
     /// Records in the batch.
     pub records: usize,
     /// As in a Produce request.
-    batch: Vec<u8>,
+    pub(crate) batch: Vec<u8>,
     /// As in a MESSAGE frame, behind the command.
-    section: Vec<u8>,
+    pub(crate) section: Vec<u8>,
 }
 
 /// The batches that are measured.

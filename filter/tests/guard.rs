@@ -81,6 +81,13 @@ fn cases() -> impl Iterator<Item = (Case, i16)> {
 }
 
 #[test]
+fn every_served_api_is_among_the_requests_tested_here() {
+    for api in isthmus::apis::APIS {
+        assert!(cases().any(|(case, _)| case.key == api.key as i16), "{:?}", api.key);
+    }
+}
+
+#[test]
 fn the_default_value_of_every_request_passes_in_every_version() {
     for (case, version) in cases() {
         let body = (case.default_body)(version);

@@ -26,9 +26,11 @@ pub fn run(input: &[u8]) {
     }
 }
 
-type Decodes = fn(&RequestHeader, Bytes);
+/// Decodes a request, and panics if the guard let through what does not decode.
+pub type Decodes = fn(&RequestHeader, Bytes);
 
-const REQUESTS: [(ApiKey, Decodes); 11] = [
+/// Every request with a shape.
+pub const REQUESTS: [(ApiKey, Decodes); 11] = [
     (ApiKey::ApiVersions, decodes::<ApiVersionsRequest>),
     (ApiKey::CreatePartitions, decodes::<CreatePartitionsRequest>),
     (ApiKey::CreateTopics, decodes::<CreateTopicsRequest>),

@@ -135,8 +135,8 @@ def test_a_batch_with_a_transactional_id_is_refused(connection, topic):
 @pytest.fixture
 def send(connection, topic):
     """Sends numbered one-record batches of one idempotent producer: `send(sequence)`, more with `count`."""
-    error, producer, epoch = connection.producer_id()
-    assert (error, epoch) == (wire.NONE, 0)
+    producer, epoch = connection.new_producer()
+    assert epoch == 0
 
     def send(sequence, count=1, epoch=0):
         values = [b"%d" % number for number in range(sequence, sequence + count)]
@@ -146,7 +146,7 @@ def send(connection, topic):
 
 
 def test_every_producer_id_is_a_new_one(connection):
-    ids = [connection.producer_id()[1] for _ in range(20)]
+    ids = [connection.new_producer()[0] for _ in range(20)]
 
     assert len(set(ids)) == 20
     assert min(ids) >= 0
@@ -162,7 +162,7 @@ def test_a_batch_sent_again_is_acknowledged_with_its_first_offset_and_stored_onc
 
 
 def test_a_batch_sent_again_on_another_connection_is_stored_once(target, connection, topic):
-    _, producer, epoch = connection.producer_id()
+    producer, epoch = connection.new_producer()
     data = batch.build([b"a", b"b"], producer=(producer, epoch), sequence=0)
     first = connection.produce(topic, data)
 
@@ -184,7 +184,7 @@ def test_a_gap_in_the_sequence_is_refused_and_nothing_is_stored(connection, topi
 
 
 def test_batches_behind_a_refused_one_are_refused_until_it_is_sent_again(connection, topic):
-    _, producer, epoch = connection.producer_id()
+    producer, epoch = connection.new_producer()
 
     def data(sequence, whole=True):
         made = batch.build([b"%d" % sequence], producer=(producer, epoch), sequence=sequence)
@@ -221,7 +221,7 @@ def test_sequences_go_on_over_batches_of_many_records(connection, topic, send):
 
 def test_partitions_have_sequences_of_their_own(connection, new_topic):
     topic = new_topic(partitions=2)
-    _, producer, epoch = connection.producer_id()
+    producer, epoch = connection.new_producer()
 
     for partition in (0, 1, 0, 1):
         data = batch.build([b"x"], producer=(producer, epoch), sequence=0)

@@ -105,7 +105,7 @@ def test_a_consumer_goes_on_where_it_was_when_a_server_comes_back(target, client
 @pytest.mark.parametrize("victims", VICTIMS)
 def test_offsets_and_sequences_are_remembered_over_a_restart(target, topic, victims):
     with wire.Connection(target.bootstrap) as before:
-        _, producer, epoch = before.producer_id()
+        producer, epoch = before.new_producer()
         now = [int(time.time() * 1000)]  # Kafka forgets producers whose last record is older than a day
         sent = [batch.build([b"%d" % n], timestamps=now, producer=(producer, epoch), sequence=n) for n in range(8)]
         bases = [before.produce(topic, data).base_offset for data in sent[:6]]

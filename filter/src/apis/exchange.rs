@@ -130,3 +130,12 @@ pub fn deadline_of(timeout_ms: i32, context: &Context<'_>) -> Instant {
 pub fn text(value: impl Into<String>) -> StrBytes {
     StrBytes::from_string(value.into())
 }
+
+/// Polls every part, the settled ones too; whether all are settled.
+pub fn poll_all<T>(parts: &mut [T], mut poll: impl FnMut(&mut T) -> bool) -> bool {
+    let mut settled = true;
+    for part in parts {
+        settled &= poll(part);
+    }
+    settled
+}

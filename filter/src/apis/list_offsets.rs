@@ -4,7 +4,9 @@ use kafka_protocol::error::ResponseError;
 use kafka_protocol::messages::list_offsets_response::{ListOffsetsPartitionResponse, ListOffsetsTopicResponse};
 use kafka_protocol::messages::{ListOffsetsRequest, ListOffsetsResponse, TopicName};
 
-use super::exchange::{Answer, Context, Exchange, Refusal, Request, Started, default_deadline, respond, text};
+use super::exchange::{
+    Answer, Context, Exchange, Refusal, Request, Started, default_deadline, poll_all, respond, text,
+};
 use crate::ids::Offset;
 use crate::kafka::header::RequestHeader;
 use crate::offsets::OffsetError;
@@ -213,7 +215,7 @@ fn without_epochs(mut response: ListOffsetsResponse) -> ListOffsetsResponse {
 
 impl Exchange for ListOffsets {
     fn poll(&mut self, context: &mut Context<'_>) -> Option<Answer> {
-        let settled = self.topics.iter_mut().fold(true, |settled, topic| topic.poll(&mut context.io) && settled);
+        let settled = poll_all(&mut self.topics, |topic| topic.poll(&mut context.io));
         settled.then(|| self.answer())
     }
 

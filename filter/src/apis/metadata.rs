@@ -10,7 +10,9 @@ use kafka_protocol::messages::metadata_response::{
 };
 use kafka_protocol::messages::{BrokerId, MetadataRequest, MetadataResponse, TopicName};
 
-use super::exchange::{Answer, Context, Exchange, Refusal, Request, Started, default_deadline, respond, text};
+use super::exchange::{
+    Answer, Context, Exchange, Refusal, Request, Started, default_deadline, poll_all, respond, text,
+};
 use crate::config::HostPort;
 use crate::error::{AdminError, PulsarError};
 use crate::ids::RequestId;
@@ -148,7 +150,7 @@ impl Topic {
                     Some(Err(error)) => State::Failed(error.kafka_code()),
                 },
                 State::Leading(leaders) => {
-                    return leaders.iter_mut().fold(true, |settled, leader| leader.poll(io) && settled);
+                    return poll_all(leaders, |leader| leader.poll(io));
                 }
             };
             self.state = next;
@@ -176,7 +178,7 @@ impl Topic {
                             .with_leader_epoch(LEADER_EPOCH);
                         match leader {
                             Leader::Found(address) => {
-                                let id = node_id(&address, &io.shared.config);
+                                let id = node_id(address, &io.shared.config);
                                 brokers.insert(id, address.clone());
                                 partition
                                     .with_leader_id(BrokerId(id))
@@ -211,10 +213,9 @@ impl Leader {
 
 /// A partition without leader for now is `LEADER_NOT_AVAILABLE`: clients ask again.
 fn leader_code(error: &PulsarError) -> ResponseError {
-    match error.kafka_code() {
-        ResponseError::NotLeaderOrFollower | ResponseError::RequestTimedOut => ResponseError::LeaderNotAvailable,
-        code => code,
-    }
+    let code = error.kafka_code();
+    let passes = matches!(code, ResponseError::NotLeaderOrFollower | ResponseError::RequestTimedOut);
+    if passes { ResponseError::LeaderNotAvailable } else { code }
 }
 
 fn lead(topic: &KafkaTopic, partitions: Partitions, io: &mut Io<'_>) -> State {
@@ -310,7 +311,7 @@ impl Exchange for Metadata {
             self.topics = topics.into_iter().map(|topic| Topic::listed(topic, io)).collect();
         }
         let own_settled = self.own_address.poll(io).is_some();
-        let settled = self.topics.iter_mut().fold(true, |settled, topic| topic.poll(io) && settled);
+        let settled = poll_all(&mut self.topics, |topic| topic.poll(io));
         (settled && own_settled).then(|| self.response(io))
     }
 

@@ -3,6 +3,9 @@
 //! The table is dispatch, the ApiVersions answer and the published compatibility matrix at once: what is not in it is not advertised.
 
 pub mod api_versions;
+pub mod create_partitions;
+pub mod create_topics;
+pub mod delete_topics;
 pub mod describe_cluster;
 pub mod exchange;
 pub mod fetch;
@@ -72,11 +75,26 @@ pub const APIS: &[Api] = &[
     ),
     api(ApiKey::ApiVersions, 0, 4, api_versions::start, ""),
     api(
+        ApiKey::CreateTopics,
+        2,
+        7,
+        create_topics::start,
+        "Partitioned topics. Replication factor 1 or the default; only configs that say what already holds; no topic ids.",
+    ),
+    api(ApiKey::DeleteTopics, 1, 6, delete_topics::start, "By name; a topic id is unknown."),
+    api(
         ApiKey::InitProducerId,
         0,
         4,
         init_producer_id::start,
         "Idempotent producers only; a transactional id is refused.",
+    ),
+    api(
+        ApiKey::CreatePartitions,
+        0,
+        3,
+        create_partitions::start,
+        "Pulsar places the partitions, whatever an assignment says. A topic without partitions gets none.",
     ),
     api(
         ApiKey::DescribeCluster,

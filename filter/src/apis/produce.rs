@@ -5,7 +5,7 @@ use kafka_protocol::error::ResponseError;
 use kafka_protocol::messages::produce_response::{PartitionProduceResponse, TopicProduceResponse};
 use kafka_protocol::messages::{ProduceRequest, ProduceResponse, TopicName};
 
-use super::exchange::{Answer, Context, Exchange, Refusal, Request, Started, deadline_of, respond, text};
+use super::exchange::{Answer, Context, Exchange, Refusal, Request, Started, deadline_of, poll_all, respond, text};
 use crate::kafka::header::RequestHeader;
 use crate::produce::outcome::{Outcome, ProduceError, Ticket};
 use crate::records::KafkaBatch;
@@ -203,7 +203,7 @@ impl Produce {
 impl Exchange for Produce {
     fn poll(&mut self, context: &mut Context<'_>) -> Option<Answer> {
         let deadline = self.deadline;
-        let settled = self.topics.iter_mut().fold(true, |settled, topic| topic.poll(deadline, context) && settled);
+        let settled = poll_all(&mut self.topics, |topic| topic.poll(deadline, context));
         settled.then(|| self.answer())
     }
 

@@ -11,6 +11,7 @@ use crate::ids::{ConsumerId, Offset, RequestId};
 use crate::offsets::locate::Locate;
 use crate::offsets::tail::{End, FindEnd};
 use crate::offsets::{OffsetError, base_offset};
+use crate::records::chunks::{ChunkAssembler, ChunkLimits, ChunkStep};
 use crate::records::{Entry, ReadOptions, write_kafka_batch};
 use crate::session::io::Io;
 use crate::session::pulsar_conn::Message;
@@ -18,8 +19,17 @@ use crate::time::Instant;
 use crate::topics::name::PulsarTopic;
 use crate::worker::metrics::Counter;
 
+/// A fetch with so much need not wait for more.
+const FILL_BYTES: usize = 512 * 1024;
+
+/// Kafka's batch header, and what small messages grow by.
+const BATCH_OVERHEAD_BYTES: usize = 256;
+
 /// How old the known end of a partition with a backlog may be before it is asked for again.
 const END_FRESH: Duration = Duration::from_secs(1);
+
+/// Chunked messages of which one reader holds parts: as many producers may write chunks between each other's.
+const MAX_CHUNKED_MESSAGES: usize = 8;
 
 /// A Kafka record batch, ready to be sent.
 #[derive(Debug)]
@@ -62,6 +72,7 @@ pub struct Reader {
     queue: VecDeque<Batch>,
     queued_bytes: usize,
     flow: Flow,
+    chunks: ChunkAssembler,
     /// First offset that the client has not been given.
     wanted: Offset,
     /// First offset behind the queue.
@@ -82,6 +93,10 @@ impl Reader {
             queue: VecDeque::new(),
             queued_bytes: 0,
             flow: Flow::default(),
+            chunks: ChunkAssembler::new(ChunkLimits {
+                messages: MAX_CHUNKED_MESSAGES,
+                bytes: io.shared.config.max_decompressed_bytes,
+            }),
             wanted: offset,
             next: offset,
             log_start: Offset::ZERO,
@@ -178,9 +193,33 @@ impl Reader {
             // The subscription began at an entry before the wanted offset.
             return Ok(());
         }
+        if entry.chunk().is_none() {
+            self.enqueue(&entry, base, io)?;
+        } else {
+            let held_bytes = self.chunks.held_bytes();
+            let step = self.chunks.add(&entry)?;
+            io.shared.prefetch.give_back(held_bytes);
+            io.shared.prefetch.take(self.chunks.held_bytes());
+            match step {
+                // A chunked message has the offset of its last chunk.
+                ChunkStep::Complete(message) => self.enqueue(&message.entry()?, base, io)?,
+                ChunkStep::Held | ChunkStep::Repeated => {}
+                ChunkStep::Orphan => io.shared.log.warn(format!(
+                    "{}: the message whose chunk lies at offset {} is left out: its first chunks were not read",
+                    self.topic,
+                    base.value()
+                )),
+            }
+        }
+        self.advance(after);
+        Ok(())
+    }
+
+    /// Translates an entry and puts it behind the others.
+    fn enqueue(&mut self, entry: &Entry<'_>, base: Offset, io: &mut Io<'_>) -> Result<(), OffsetError> {
         let options = ReadOptions { decompressed_max: io.shared.config.max_decompressed_bytes };
-        let mut bytes = Vec::with_capacity(message.section.len());
-        let span = write_kafka_batch(&entry, base.value(), &options, &mut io.shared.scratch, &mut bytes)?;
+        let mut bytes = Vec::with_capacity(entry.payload_bytes().saturating_add(BATCH_OVERHEAD_BYTES));
+        let span = write_kafka_batch(entry, base.value(), &options, &mut io.shared.scratch, &mut bytes)?;
         if span.records > 0
             && let Some(last) = Offset::new(span.last_offset)
             && last >= self.wanted
@@ -190,7 +229,6 @@ impl Reader {
             io.shared.prefetch.take(bytes.len());
             self.queue.push_back(Batch { last, records: span.records, bytes });
         }
-        self.advance(after);
         Ok(())
     }
 
@@ -237,6 +275,13 @@ impl Reader {
         self.state = State::Failed(error);
     }
 
+    /// Whether more is on its way that a fetch of up to `max_bytes` should take along: Kafka answers with all there is.
+    pub fn is_filling(&self, max_bytes: usize) -> bool {
+        matches!(self.state, State::Streaming { .. })
+            && self.end > self.next
+            && self.queued_bytes < max_bytes.min(FILL_BYTES)
+    }
+
     /// What a fetch finds now.
     pub fn status(&self) -> Status {
         if self.queued_bytes > 0 {
@@ -254,7 +299,8 @@ impl Reader {
         let mut taken = 0usize;
         while let Some(batch) = self.queue.front() {
             let fits = taken.saturating_add(batch.bytes.len()) <= max_bytes;
-            if !fits && !(at_least_one && taken == 0) {
+            let is_owed = at_least_one && taken == 0;
+            if !fits && !is_owed {
                 break;
             }
             if let Some(batch) = self.pop(io) {
@@ -300,6 +346,8 @@ impl Reader {
             }
             State::Failed(_) => {}
         }
+        io.shared.prefetch.give_back(self.chunks.held_bytes());
+        self.chunks.clear();
         self.flow.close(&mut io.shared.prefetch);
     }
 }

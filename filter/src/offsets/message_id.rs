@@ -34,7 +34,7 @@ pub fn position(offset: Offset) -> Position {
     Position { ledger: packed >> (ENTRY_BITS + BATCH_BITS), entry: (packed >> BATCH_BITS) & ((1 << ENTRY_BITS) - 1) }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(target_arch = "wasm32")))]
 mod tests {
     use super::*;
     use proptest::prelude::*;

@@ -64,10 +64,10 @@ impl OffsetError {
             OffsetError::Pulsar(error) => error.kafka_code(),
             OffsetError::Admin(_) => ResponseError::KafkaStorageError,
             OffsetError::OutOfRange { .. } => ResponseError::OffsetOutOfRange,
-            OffsetError::Entry(_)
-            | OffsetError::NoIndex
-            | OffsetError::TransactionalBatch
-            | OffsetError::Overflow(_) => ResponseError::UnknownServerError,
+            OffsetError::Entry(error) => error.kafka_error(),
+            OffsetError::NoIndex | OffsetError::TransactionalBatch | OffsetError::Overflow(_) => {
+                ResponseError::UnknownServerError
+            }
         }
     }
 
@@ -76,7 +76,7 @@ impl OffsetError {
         match self {
             OffsetError::Pulsar(_) | OffsetError::OutOfRange { .. } => None,
             OffsetError::Admin(error) => Some(error.message()),
-            OffsetError::Entry(error) => Some(format!("an entry cannot be read: {error:?}")),
+            OffsetError::Entry(error) => Some(format!("an entry cannot be read: {error}")),
             OffsetError::NoIndex => Some(
                 "an entry carries no index: set brokerEntryMetadataInterceptors to AppendIndexMetadataInterceptor and \
                  exposingBrokerEntryMetadataToClientEnabled to true on the brokers, or use offsets: message-id"

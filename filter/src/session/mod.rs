@@ -6,6 +6,7 @@
 pub mod admin;
 pub mod io;
 pub mod kafka_conn;
+pub mod ownership;
 pub mod pulsar_conn;
 pub mod requests;
 
@@ -25,12 +26,13 @@ use crate::pulsar::command::Credentials;
 use crate::sync::link::{Action, Joint, act};
 use crate::sync::order::{Order, Seq};
 use crate::time::{Instant, Now};
+use crate::topics::policies::CheckPolicies;
 use crate::worker::metrics::{Api, Counter};
 use crate::worker::shared::Shared;
 use admin::{AdminCalls, CallId, HttpReply, HttpRequest};
 use io::{Client, Io};
 use kafka_conn::KafkaConn;
-use pulsar_conn::PulsarConn;
+use pulsar_conn::{Phase, PulsarConn};
 
 /// How often readers and producers that nobody uses are looked for.
 const HOUSEKEEPING: Duration = Duration::from_secs(10);
@@ -59,6 +61,7 @@ pub struct Session {
     half_closed: bool,
     close: bool,
     housekeeping: Instant,
+    policies: Option<CheckPolicies>,
 }
 
 impl std::fmt::Debug for Session {
@@ -90,6 +93,7 @@ impl Session {
             half_closed: false,
             close: false,
             housekeeping: now.instant + HOUSEKEEPING,
+            policies: None,
         }
     }
 
@@ -172,6 +176,8 @@ impl Session {
     fn begin(&mut self, header: RequestHeader, body: Bytes, shared: &mut Shared, now: Now) {
         self.note_client(&header);
         let Some(seq) = self.order.open() else { return };
+        // CONNECT goes out before whatever the request asks of the broker.
+        self.apply_link(shared, now);
         let api = Api::of(header.api_key);
         shared.metrics.count_request(api);
         let served = find(header.api_key);
@@ -225,6 +231,13 @@ impl Session {
             shared,
             now,
         );
+        if context.io.pulsar.phase() == Phase::Ready && !context.io.shared.policies_looked_at {
+            context.io.shared.policies_looked_at = true;
+            self.policies = Some(CheckPolicies::new(&mut context.io));
+        }
+        if self.policies.as_mut().is_some_and(|check| check.poll(&mut context.io)) {
+            self.policies = None;
+        }
         context.producers.poll(&mut context.io);
         context.readers.poll(&mut context.io);
         let mut settled = Vec::new();

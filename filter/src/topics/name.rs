@@ -11,6 +11,10 @@ const MAX_NAME_BYTES: usize = 249;
 /// Topics of the filter's own begin so; they are hidden from Metadata.
 pub const INTERNAL_PREFIX: &str = "__kafka_group_";
 
+/// Pulsar's own topics in any namespace, by the beginning or the end of their names (`SystemTopicNames.java` in pulsar-common).
+const SYSTEM_PREFIXES: [&str; 2] = ["__change_events", "__transaction_buffer_snapshot"];
+const SYSTEM_SUFFIX: &str = "__transaction_pending_ack";
+
 /// What Pulsar puts between a topic's name and a partition's number.
 const PARTITION_MARK: &str = "-partition-";
 
@@ -24,7 +28,7 @@ pub struct InvalidName(pub &'static str);
 
 impl KafkaTopic {
     /// Checks Kafka's rules (`Topic.validate`), and that Pulsar does not take the name for a partition
-    /// (`TopicName.getPartitionIndex`) or for a topic of the filter's own.
+    /// (`TopicName.getPartitionIndex`), for a topic of its own or for one of the filter's.
     pub fn new(name: &str) -> Result<Self, InvalidName> {
         if name.is_empty() {
             return Err(InvalidName("a topic name must not be empty"));
@@ -45,6 +49,9 @@ impl KafkaTopic {
         }
         if name.starts_with(INTERNAL_PREFIX) {
             return Err(InvalidName("names that begin with '__kafka_group_' are kept for consumer groups"));
+        }
+        if SYSTEM_PREFIXES.iter().any(|prefix| name.starts_with(prefix)) || name.ends_with(SYSTEM_SUFFIX) {
+            return Err(InvalidName("the name is one of Pulsar's own topics"));
         }
         Ok(Self(name.into()))
     }
@@ -122,6 +129,13 @@ mod tests {
     #[test]
     fn names_that_kafka_or_pulsar_reads_otherwise_are_refused() {
         for name in ["", ".", "..", "a/b", "a b", "ä", "x-partition-3", "__kafka_group_g.g", &"n".repeat(250)] {
+            assert!(KafkaTopic::new(name).is_err(), "{name}");
+        }
+    }
+
+    #[test]
+    fn topics_that_pulsar_keeps_for_itself_cannot_be_named() {
+        for name in ["__change_events", "__transaction_buffer_snapshot_segments", "t-s__transaction_pending_ack"] {
             assert!(KafkaTopic::new(name).is_err(), "{name}");
         }
     }

@@ -29,6 +29,8 @@ pub struct Shared {
     pub held: Budget,
     /// Buffers and codec states of the record path.
     pub scratch: Scratch,
+    /// Whether a connection of this worker looks, or has looked, at the namespace's policies.
+    pub policies_looked_at: bool,
     /// Counters.
     pub metrics: Metrics,
     /// Lines for the operator.
@@ -46,6 +48,7 @@ impl Shared {
             prefetch: Budget::new(config.prefetch_bytes_per_worker),
             held: Budget::new(config.max_held_bytes_per_worker),
             scratch: Scratch::default(),
+            policies_looked_at: false,
             metrics: Metrics::default(),
             log: Log::default(),
             config,

@@ -11,10 +11,17 @@ from dev.servers import Envoy, Kafka, Pulsar, free_ports
 KAFKA, INDEX, MESSAGE_ID = "kafka", "index", "message-id"
 NAMES = [KAFKA, INDEX, MESSAGE_ID]
 
-# Where `make wasm` leaves the module; ISTHMUS_WASM says otherwise.
-WASM = ROOT / "target" / "wasm32-wasip1" / "release" / "isthmus.wasm"
+# Where a release build leaves the module; ISTHMUS_WASM says otherwise.
+WASM = ROOT / "target" / "wasm32-unknown-unknown" / "release" / "isthmus.wasm"
 # Small ledgers, so that every longer test crosses several, and trimming has something to trim.
 SMALL_LEDGERS = {"managedLedgerMinLedgerRolloverTimeMinutes": 0, "managedLedgerMaxEntriesPerLedger": 500}
+# The cursor of deduplication's snapshots holds back trimming; by default it moves every 1000 entries or two minutes.
+SNAPSHOTS_OFTEN = {
+    "brokerDeduplicationEntriesInterval": 100,
+    "brokerDeduplicationSnapshotIntervalSeconds": 1,
+    "brokerDeduplicationSnapshotFrequencyInSeconds": 1,
+}
+INDEX_SETTINGS = {**SMALL_LEDGERS, **SNAPSHOTS_OFTEN}
 FILTER_CONFIG = {INDEX: {"offsets": "index"}, MESSAGE_ID: {"offsets": "message-id"}}
 ENVOY_WORKERS = 2
 # Records keep timestamps of years ago, which Kafka would take as a reason to delete them.
@@ -54,7 +61,7 @@ class Isthmus:
         self.contiguous_offsets = mode == INDEX
         (kafka_port,) = free_ports(1)
         self.pulsar = Pulsar(
-            folder / "pulsar", kafka_port=kafka_port, entry_index=mode == INDEX, settings=SMALL_LEDGERS if mode == INDEX else None
+            folder / "pulsar", kafka_port=kafka_port, entry_index=mode == INDEX, settings=INDEX_SETTINGS if mode == INDEX else None
         )
         self.envoy = Envoy(
             folder / "envoy",

@@ -12,7 +12,7 @@ PRODUCE, FETCH, LIST_OFFSETS, METADATA, API_VERSIONS, CREATE_TOPICS, DELETE_TOPI
 VERSION = {PRODUCE: 7, FETCH: 11, LIST_OFFSETS: 5, METADATA: 8, API_VERSIONS: 0, CREATE_TOPICS: 4, DELETE_TOPICS: 3, INIT_PRODUCER_ID: 1}
 
 UNKNOWN_SERVER_ERROR, NONE, OFFSET_OUT_OF_RANGE, CORRUPT_MESSAGE, UNKNOWN_TOPIC_OR_PARTITION = -1, 0, 1, 2, 3
-MESSAGE_TOO_LARGE, INVALID_TOPIC, INVALID_REQUIRED_ACKS = 10, 17, 21
+MESSAGE_TOO_LARGE, COORDINATOR_LOAD_IN_PROGRESS, INVALID_TOPIC, INVALID_REQUIRED_ACKS = 10, 14, 17, 21
 UNSUPPORTED_VERSION, TOPIC_ALREADY_EXISTS, INVALID_PARTITIONS, INVALID_REPLICATION_FACTOR = 35, 36, 37, 38
 OUT_OF_ORDER_SEQUENCE_NUMBER, DUPLICATE_SEQUENCE_NUMBER, INVALID_PRODUCER_EPOCH, INVALID_RECORD = 45, 46, 47, 87
 EARLIEST, LATEST = -2, -1
@@ -222,6 +222,15 @@ class Connection:
         answer = self.ask(DELETE_TOPICS, array([string(topic)]) + i32(15000))
         answer.take(4)
         return answer.array(lambda: (answer.string(), answer.number("h")))[0][1]
+
+    def new_producer(self):
+        """(producer id, epoch) of a new idempotent producer, once the broker gives ids out."""
+        while (given := self.producer_id())[0] == COORDINATOR_LOAD_IN_PROGRESS:
+            pass
+        error, producer, epoch = given
+        if error:
+            raise ConnectionError(f"no producer id: error {error}")
+        return producer, epoch
 
     def producer_id(self, transactional_id=None):
         """(error, producer id, epoch)."""

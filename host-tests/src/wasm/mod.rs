@@ -3,6 +3,7 @@
 //! [`WasmFilter`] is one worker: one VM and the connections in it. It does no I/O and reads no clock; bytes, time and HTTP answers
 //! come in by method, and leave by `poll_*`. What it keeps of Envoy, and what it leaves out, stands in `docs/host-harness.md`.
 
+mod artifact;
 mod buffer;
 mod connection;
 mod filter;
@@ -20,6 +21,7 @@ use std::time::Duration;
 
 use isthmus::time::Instant;
 
+pub use artifact::module;
 pub use connection::{BUFFER_LIMIT, ClosedBy};
 pub use filter::{Ends, WasmFilter};
 pub use http::{HttpCall, HttpToken};

@@ -9,6 +9,24 @@ use isthmus_host_tests::pair::{ClientId, Filter, Pair};
 use kafka_protocol::messages::{ApiKey, ApiVersionsRequest, InitProducerIdRequest};
 use kafka_protocol::protocol::StrBytes;
 
+/// Hands the names of all scenarios to a macro that makes tests of them.
+macro_rules! all {
+    ($run:ident) => {
+        $run!(
+            a_client_learns_what_is_served,
+            the_first_request_of_a_connection_may_be_any,
+            a_named_topic_is_created_and_its_leader_told,
+            what_is_produced_is_fetched_with_its_offsets,
+            pipelined_batches_are_stored_once_and_in_order,
+            a_fetch_at_the_end_waits_for_the_next_record,
+            a_fetch_at_the_end_is_answered_empty_when_its_time_is_up,
+            an_offset_past_the_end_is_out_of_range,
+            the_offsets_of_a_partition_are_told,
+        );
+    };
+}
+pub(super) use all;
+
 const SOON: Duration = Duration::from_secs(5);
 
 /// Nothing may be left when everyone is answered, and nothing may have happened that Envoy would not forgive.

@@ -1,0 +1,189 @@
+//! CreateTopics: partitioned Pulsar topics, made by the admin REST. Checks, codes and words are those of Apache Kafka's
+//! `ControllerApis.createTopics` and `ReplicationControlManager.createTopics` with one broker.
+
+use std::collections::BTreeMap;
+
+use kafka_protocol::error::ResponseError;
+use kafka_protocol::messages::create_topics_request::CreatableTopic;
+use kafka_protocol::messages::create_topics_response::CreatableTopicResult;
+use kafka_protocol::messages::{CreateTopicsRequest, CreateTopicsResponse, TopicName};
+use kafka_protocol::protocol::StrBytes;
+
+use super::exchange::{Answer, Context, Exchange, Refusal, Request, Started, deadline_of, respond, text};
+use super::metadata::ANCHOR;
+use crate::kafka::header::RequestHeader;
+use crate::session::io::Io;
+use crate::time::Instant;
+use crate::topics::change::{Changes, MAX_PARTITIONS_PER_REQUEST, Refused};
+use crate::topics::configs;
+use crate::topics::create::CreateTopic;
+use crate::topics::name::KafkaTopic;
+use crate::topics::replicas::{FindNodes, Nodes, check_all};
+
+/// Begins to answer.
+pub fn start(request: Request, context: &mut Context<'_>) -> Result<Started, Refusal> {
+    let body: CreateTopicsRequest = request.decode()?;
+    let deadline = deadline_of(body.timeout_ms, context);
+    let io = &mut context.io;
+    let phase = if body.topics.iter().any(|topic| !topic.assignments.is_empty()) {
+        Phase::FindingNodes { nodes: FindNodes::new(ANCHOR, io), body }
+    } else {
+        Phase::Creating(begin(&body, &Nodes::default(), io))
+    };
+    Ok(Started { exchange: Box::new(CreateTopics { header: request.header, phase }), deadline })
+}
+
+struct CreateTopics {
+    header: RequestHeader,
+    phase: Phase,
+}
+
+/// ```text
+/// FindingNodes (only if a topic comes with assignments) ──▶ Creating
+/// ```
+enum Phase {
+    FindingNodes { nodes: FindNodes, body: CreateTopicsRequest },
+    Creating(Changes<StrBytes, CreateTopic>),
+}
+
+fn begin(body: &CreateTopicsRequest, nodes: &Nodes, io: &Io<'_>) -> Changes<StrBytes, CreateTopic> {
+    let default = io.shared.config.default_partitions;
+    let mut times = BTreeMap::new();
+    for topic in &body.topics {
+        let seen: &mut usize = times.entry(&topic.name).or_default();
+        *seen = seen.saturating_add(1);
+    }
+    let asked = body.topics.iter().map(|topic| partitions_asked(topic, default));
+    let too_many = asked.fold(0, u64::saturating_add) > MAX_PARTITIONS_PER_REQUEST;
+    let mut changes = Changes::default();
+    for topic in &body.topics {
+        // A name that stands there twice is answered once.
+        let change = match times.remove(&topic.name) {
+            None => continue,
+            Some(1) if too_many => Err(Refused::because(
+                ResponseError::PolicyViolation,
+                "Excessively large number of partitions per request.",
+            )),
+            Some(1) => match KafkaTopic::new(&topic.name) {
+                Ok(name) => Ok(CreateTopic::new(name, check(topic, nodes, default), body.validate_only)),
+                Err(invalid) => Err(Refused::because(
+                    ResponseError::InvalidTopicException,
+                    format!("Topic name is invalid: {}", invalid.0),
+                )),
+            },
+            Some(_) => Err(Refused::duplicate()),
+        };
+        changes.push(topic.name.0.clone(), change);
+    }
+    changes
+}
+
+fn partitions_asked(topic: &CreatableTopic, default: u32) -> u64 {
+    match (topic.assignments.len(), topic.num_partitions) {
+        (0, -1) => default.into(),
+        (0, partitions) => u64::try_from(partitions).unwrap_or(0),
+        (assigned, _) => u64::try_from(assigned).unwrap_or(u64::MAX),
+    }
+}
+
+/// How many partitions the topic gets.
+fn check(topic: &CreatableTopic, nodes: &Nodes, default: u32) -> Result<u32, Refused> {
+    configs::check(topic.configs.iter().map(|config| (config.name.as_str(), config.value.as_deref())))?;
+    if !topic.assignments.is_empty() {
+        return check_assignments(topic, nodes);
+    }
+    let invalid_factor = |message: String| Err(Refused::because(ResponseError::InvalidReplicationFactor, message));
+    if topic.replication_factor < -1 || topic.replication_factor == 0 {
+        return invalid_factor("Replication factor must be larger than 0, or -1 to use the default value.".into());
+    }
+    let partitions = match topic.num_partitions {
+        -1 => default,
+        partitions => match u32::try_from(partitions) {
+            Ok(partitions) if partitions > 0 => partitions,
+            Ok(_) | Err(_) => {
+                return Err(Refused::because(
+                    ResponseError::InvalidPartitions,
+                    "Number of partitions was set to an invalid non-positive value.",
+                ));
+            }
+        },
+    };
+    match topic.replication_factor {
+        -1 | 1 => Ok(partitions),
+        factor => invalid_factor(format!(
+            "Unable to replicate the partition {factor} time(s): a partition has 1 replica here, the broker that owns it. \
+             Pulsar keeps its copies by itself."
+        )),
+    }
+}
+
+fn check_assignments(topic: &CreatableTopic, nodes: &Nodes) -> Result<u32, Refused> {
+    let beside = |what: &str| {
+        let message = format!("A manual partition assignment was specified, but {what} was not set to -1.");
+        Err(Refused::because(ResponseError::InvalidRequest, message))
+    };
+    if topic.replication_factor != -1 {
+        return beside("replication factor");
+    }
+    if topic.num_partitions != -1 {
+        return beside("numPartitions");
+    }
+    let brokers: Vec<Vec<i32>> =
+        topic.assignments.iter().map(|assignment| assignment.broker_ids.iter().map(|id| id.0).collect()).collect();
+    let indexes = topic.assignments.iter().map(|assignment| assignment.partition_index);
+    let assignments: Vec<(i32, &[i32])> = indexes.zip(brokers.iter().map(Vec::as_slice)).collect();
+    check_all(nodes, assignments.into_iter())
+}
+
+fn row(name: StrBytes, outcome: Result<u32, Refused>) -> CreatableTopicResult {
+    let row = CreatableTopicResult::default().with_name(TopicName(name));
+    match outcome {
+        // No topic id; no configurations, as to a client that may not see them, but without the error code for that.
+        Ok(partitions) => row
+            .with_error_message(None)
+            .with_num_partitions(i32::try_from(partitions).unwrap_or(i32::MAX))
+            .with_replication_factor(1),
+        Err(refused) => {
+            row.with_error_code(refused.code.code()).with_error_message(refused.message.map(text)).with_configs(None)
+        }
+    }
+}
+
+impl CreateTopics {
+    fn answer(&mut self, io: &mut Io<'_>) -> Answer {
+        let topics = match &mut self.phase {
+            Phase::Creating(changes) => changes.take(io).map(|(name, outcome)| row(name, outcome)).collect(),
+            Phase::FindingNodes { body, .. } => {
+                let refused = Refused::because(ResponseError::RequestTimedOut, "the broker did not answer");
+                std::mem::take(&mut body.topics)
+                    .into_iter()
+                    .map(|topic| row(topic.name.0, Err(refused.clone())))
+                    .collect()
+            }
+        };
+        respond(&self.header, &CreateTopicsResponse::default().with_topics(topics))
+    }
+}
+
+impl Exchange for CreateTopics {
+    fn poll(&mut self, context: &mut Context<'_>) -> Option<Answer> {
+        let io = &mut context.io;
+        if let Phase::FindingNodes { nodes, body } = &mut self.phase {
+            let nodes = nodes.poll(io)?;
+            self.phase = Phase::Creating(begin(body, &nodes, io));
+        }
+        let Phase::Creating(changes) = &mut self.phase else { return None };
+        changes.poll(io).then(|| self.answer(io))
+    }
+
+    fn expire(&mut self, context: &mut Context<'_>) -> Answer {
+        self.answer(&mut context.io)
+    }
+
+    fn next_wake(&self) -> Option<Instant> {
+        match &self.phase {
+            Phase::Creating(changes) => changes.next_wake(),
+            Phase::FindingNodes { .. } => None,
+        }
+    }
+}

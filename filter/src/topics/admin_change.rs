@@ -1,0 +1,116 @@
+//! One change by Pulsar's admin REST, asked for again where that helps.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use crate::error::AdminError;
+use crate::session::admin::{CallId, Method};
+use crate::session::io::Io;
+use crate::time::Instant;
+
+/// Bound of attempts; together they wait three seconds and a half.
+const MAX_ATTEMPTS: u32 = 8;
+
+/// Wait before the second attempt; it doubles with each, up to [`LONGEST_WAIT`].
+const FIRST_WAIT: Duration = Duration::from_millis(50);
+
+const LONGEST_WAIT: Duration = Duration::from_secs(1);
+
+/// ```text
+/// Calling ──done, refused, or tried often enough──▶ (taken)
+///    ▲ └──passing error──▶ Waiting
+///    └────────────────────────┘
+/// ```
+#[derive(Debug)]
+enum State {
+    Calling(CallId),
+    Waiting { until: Instant },
+}
+
+/// The change, on its way.
+#[derive(Debug)]
+pub struct AdminChange {
+    method: Method,
+    path: String,
+    body: Option<Bytes>,
+    state: State,
+    attempts: u32,
+    wait: Duration,
+    last_error: Option<AdminError>,
+    redirected: bool,
+}
+
+impl AdminChange {
+    /// Asks. A body is JSON.
+    pub fn new(method: Method, path: String, body: Option<Bytes>, io: &mut Io<'_>) -> Self {
+        let state = State::Calling(call(method, path.clone(), body.clone(), io));
+        Self { method, path, body, state, attempts: 1, wait: FIRST_WAIT, last_error: None, redirected: false }
+    }
+
+    /// The outcome; `None` while it is awaited.
+    pub fn poll(&mut self, io: &mut Io<'_>) -> Option<Result<(), AdminError>> {
+        loop {
+            match self.state {
+                State::Calling(id) => {
+                    let error = match io.admin.take(id)?.and_then(|reply| reply.success()) {
+                        Ok(_) => return Some(Ok(())),
+                        Err(error) => error,
+                    };
+                    if self.attempts >= MAX_ATTEMPTS || !self.may_pass(&error) {
+                        return Some(Err(error));
+                    }
+                    self.redirected |= matches!(error, AdminError::Status(307, _));
+                    self.last_error = Some(error);
+                    self.state = State::Waiting { until: io.now.instant + self.wait };
+                    self.wait = self.wait.saturating_mul(2).min(LONGEST_WAIT);
+                }
+                State::Waiting { until } if until <= io.now.instant => {
+                    self.attempts = self.attempts.saturating_add(1);
+                    self.state = State::Calling(call(self.method, self.path(), self.body.clone(), io));
+                }
+                State::Waiting { .. } => return None,
+            }
+        }
+    }
+
+    /// A redirect (`PulsarWebResource.validateTopicOwnershipAsync`) names the owner, whom the admin cluster may reach the next
+    /// time. What else may pass is repeated only where doing it twice is the same as once.
+    fn may_pass(&self, error: &AdminError) -> bool {
+        match error {
+            AdminError::Status(307, _) => true,
+            AdminError::Status(409 | 412 | 429 | 500..=599, _) | AdminError::Unreachable => {
+                self.method == Method::Delete
+            }
+            AdminError::Status(..) | AdminError::NotConfigured | AdminError::Malformed(_) => false,
+        }
+    }
+
+    /// After a redirect whoever is asked takes a bundle that nobody owns, instead of sending the question round in a circle.
+    fn path(&self) -> String {
+        let mark = if self.path.contains('?') { '&' } else { '?' };
+        if self.redirected { format!("{}{mark}authoritative=true", self.path) } else { self.path.clone() }
+    }
+
+    /// Whether it was asked for more than once: an earlier attempt may have done the work.
+    pub fn is_repeated(&self) -> bool {
+        self.attempts > 1
+    }
+
+    /// Why the last attempt failed, if it did.
+    pub fn last_error(&self) -> Option<&AdminError> {
+        self.last_error.as_ref()
+    }
+
+    /// When to poll it although nothing happened.
+    pub fn next_wake(&self) -> Option<Instant> {
+        match self.state {
+            State::Calling(_) => None,
+            State::Waiting { until } => Some(until),
+        }
+    }
+}
+
+fn call(method: Method, path: String, body: Option<Bytes>, io: &mut Io<'_>) -> CallId {
+    io.admin.call(method, path, body.map(|body| ("application/json", body)), io.now.instant)
+}

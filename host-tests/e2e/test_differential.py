@@ -1,0 +1,182 @@
+"""The same script on Apache Kafka and on the target: what a client sees is the same, but for what known_differences.toml lists."""
+
+import tomllib
+
+import pytest
+from ring import batch, samples, wire
+from ring.clients import ClientError
+from ring.paths import E2E
+from ring.waiting import eventually
+
+pytestmark = [pytest.mark.differential, pytest.mark.only_on("index", "message-id")]
+
+KNOWN = tomllib.loads((E2E / "known_differences.toml").read_text())["difference"]
+
+
+class Script:
+    """Runs steps on one target and notes what each one gave. Names of topics are the same on both."""
+
+    def __init__(self, target, client, name):
+        self.bootstrap = target.bootstrap
+        self.client = client
+        self.name = name
+        self.seen = {}
+        self.connection = wire.Connection(target.bootstrap)
+
+    def note(self, step, value):
+        assert step not in self.seen, f"two steps are called {step}"
+        self.seen[step] = value
+
+    def topic(self, suffix="", partitions=1):
+        name = f"{self.name}{suffix}"
+        self.connection.create_topic(name, partitions)
+        for partition in range(partitions):
+            eventually(lambda partition=partition: self.connection.list_offset(name, wire.LATEST, partition)[0] == wire.NONE)
+        return name
+
+    def error_of(self, program, op, *arguments, **options):
+        """The name of the error the client got, or None."""
+        try:
+            getattr(self.client(program), op)(self.bootstrap, *arguments, **options)
+        except ClientError as failed:
+            return failed.name
+        return None
+
+
+def records(script):
+    """What every kind of record comes back as, to each reader."""
+    topic = script.topic()
+    script.client("java").produce(script.bootstrap, topic, samples.varied(), codec="zstd")
+    for reader in ("java", "librdkafka", "kafka-python", "franz-go"):
+        read = script.client(reader).consume(script.bootstrap, topic)
+        script.note(f"{reader} reads", [samples.content(record) for record in read])
+
+
+def offsets(script):
+    """Offsets, ends and offsets of times, number by number."""
+    topic = script.topic()
+    ask = script.connection
+    sizes = [1, 3, 2, 5, 1]
+    rows = [ask.produce(topic, batch.build([b"x"] * size, timestamps=[batch.TIME + 1000 * n] * size)) for n, size in enumerate(sizes)]
+    script.note("base offsets", [row.base_offset for row in rows])
+    script.note("log append time", {row.log_append_time for row in rows})
+    for name, at in (("earliest", wire.EARLIEST), ("latest", wire.LATEST), ("a time", batch.TIME + 2000), ("a later time", batch.TIME + 10**9)):
+        script.note(f"offset of {name}", ask.list_offset(topic, at))
+    for offset in (0, 2, 5, 11, 12, 13, -7):
+        row = ask.fetch([(topic, 0, offset)])[topic, 0]
+        read = [record.offset for record in batch.records(row.records) if record.offset >= offset]
+        script.note(f"fetch at {offset}", (row.error, row.high_watermark, row.last_stable_offset, row.log_start, read))
+
+
+def errors_of_topics(script):
+    """Error codes of CreateTopics, CreatePartitions and DeleteTopics."""
+    ask = script.connection
+    topic = script.topic(partitions=2)
+    script.note("exists", ask.create_topic(topic))
+    for name in ("", ".", "..", "a b", "ä", "x" * 250):
+        script.note(f"create {name[:10]!r}", ask.create_topic(name))
+    for partitions in (0, -2, 1_000_000_000):
+        script.note(f"create with {partitions} partitions", ask.create_topic(f"{topic}-n", partitions))
+    for replication in (0, -2, 2):
+        script.note(f"create with {replication} replicas", ask.create_topic(f"{topic}-r", replication=replication))
+    script.note("validated only", ask.create_topic(f"{topic}-v", validate_only=True))
+    script.note("was only validated", ask.metadata([f"{topic}-v"])[0][f"{topic}-v"])
+    for count in (1, 2, 0, -1):
+        script.note(f"grow to {count}", script.error_of("java", "admin", "partitions", topic, count=count))
+    script.note("grow none", script.error_of("java", "admin", "partitions", f"{topic}-none", count=2))
+    script.note("delete none", ask.delete_topic(f"{topic}-none"))
+    script.note("delete", ask.delete_topic(topic))
+    eventually(lambda: ask.metadata([topic])[0][topic][0] == wire.UNKNOWN_TOPIC_OR_PARTITION)
+
+    def settled(error):
+        """The error a deleted topic ends in; the broker may serve it for a moment after it said it is deleted."""
+        return eventually(lambda: error() == wire.UNKNOWN_TOPIC_OR_PARTITION and wire.UNKNOWN_TOPIC_OR_PARTITION)
+
+    script.note("produce to deleted", settled(lambda: ask.produce(topic, batch.build([b"x"])).error))
+    script.note("fetch of deleted", settled(lambda: ask.fetch([(topic, 0, 0)])[topic, 0].error))
+    script.note("offset of deleted", settled(lambda: ask.list_offset(topic, wire.LATEST)[0]))
+
+
+def idempotence(script):
+    """Error codes and stored values of an idempotent producer that misbehaves."""
+    topic = script.topic()
+    ask = script.connection
+    producer, _ = ask.new_producer()
+
+    def send(step, sequence, epoch=0, count=1):
+        values = [b"%d" % number for number in range(sequence, sequence + count)]
+        script.note(step, ask.produce(topic, batch.build(values, producer=(producer, epoch), sequence=sequence)).error)
+
+    send("first", 0)
+    send("second, of three", 1, count=3)
+    send("second again", 1, count=3)
+    send("part of the second", 2, count=2)
+    send("gap", 9)
+    send("third", 4)
+    send("first again", 0)
+    send("new epoch, not at zero", 3, epoch=1)
+    send("new epoch", 0, epoch=1)
+    send("old epoch", 5)
+    start = ask.list_offset(topic, wire.EARLIEST)[2]
+    script.note("stored", [record.value for record in batch.records(ask.fetch([(topic, 0, start)])[topic, 0].records)])
+
+
+def hostile_produce(script):
+    """Error codes for batches that are wrong."""
+    topic = script.topic()
+    ask = script.connection
+    whole = batch.build([b"x"])
+    wrong = {
+        "checksum": whole[:-1] + b"?",
+        "acks": None,
+        "no bytes": b"",
+        "two batches": whole * 2,
+        "magic 1": whole[:16] + b"\x01" + whole[17:],
+        "cut off": whole[:-3],
+        "more than it says": whole + b"rest",
+        "gzip that is none": batch.build([b"x"], attributes=batch.GZIP),
+        "codec 7": batch.build([b"x"], attributes=7),
+        "control": batch.build([b"x"], attributes=0x20),
+        "count of 0": batch.build([b"x"], count=0),
+        "count of 2": batch.build([b"x"], count=2),
+        "no records": batch.build([]),
+        "sequence without number": batch.build([b"x"], producer=(4711, 0), sequence=-1),
+        "6 MiB": batch.build([b"x" * (6 << 20)]),
+    }
+    for step, data in wrong.items():
+        script.note(step, ask.produce(topic, whole if step == "acks" else data, acks=3 if step == "acks" else -1).error)
+    script.note("whole, afterwards", ask.produce(topic, whole).error)
+
+
+def transactions(script):
+    """What a transactional producer meets."""
+    topic = script.topic()
+    failed = script.error_of("java", "produce", topic, [samples.record(b"x")], transactional_id=topic, timeout_ms=15000)
+    script.note("java begins a transaction", failed)
+
+
+SCENARIOS = [records, offsets, errors_of_topics, idempotence, hostile_produce, transactions]
+
+
+def known(scenario, step, target):
+    for entry in KNOWN:
+        fits = entry["step"] == step or (entry["step"].endswith("*") and step.startswith(entry["step"][:-1]))
+        if entry["scenario"] == scenario and fits and target in entry["on"]:
+            return entry
+    return None
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.__name__)
+def test_clients_see_the_same_on_apache_kafka(target, apache_kafka, client, new_name, scenario):
+    name = new_name()
+    on_kafka, on_target = (Script(each, client, name) for each in (apache_kafka, target))
+    for script in (on_kafka, on_target):
+        scenario(script)
+
+    differing = [step for step, value in on_kafka.seen.items() if on_target.seen[step] != value]
+    table = {step: known(scenario.__name__, step, target.name) for step in on_kafka.seen}
+    new = {step: (on_kafka.seen[step], on_target.seen[step]) for step in differing if table[step] is None}
+    assert not new, "on Kafka, on the target"
+    listed = [entry for entry in KNOWN if entry["scenario"] == scenario.__name__ and target.name in entry["on"]]
+    stale = [entry["step"] for entry in listed if not any(table[step] is entry for step in differing)]
+    assert not stale, "listed, but they do not differ"
