@@ -102,9 +102,8 @@ NUMBERS = itertools.count(1)
 @pytest.fixture
 def new_name(request):
     """`new_name()`: a topic name that nothing used before and that tells which test it is of."""
-    test = re.sub(r"[^a-zA-Z0-9]+", "-", request.node.originalname.removeprefix("test_"))[:60]
-    # Pulsar makes no partitioned topic whose name holds "-partition-".
-    test = test.replace("partition", "part")
+    # Pulsar allows no name with "-partition-" in it.
+    test = re.sub(r"[^a-zA-Z0-9]+", "-", request.node.originalname.removeprefix("test_")).replace("partition", "part")[:60]
     return lambda: f"{test}-{os.getpid()}.{next(NUMBERS)}"
 
 

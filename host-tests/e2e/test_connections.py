@@ -2,6 +2,7 @@
 
 import pytest
 from ring import batch, wire
+from ring.reading import read_all
 
 FIRST_REQUESTS = {
     "api versions": lambda c, topic: c.ask(wire.API_VERSIONS, b"").number("h"),
@@ -56,5 +57,4 @@ def test_a_client_that_closes_in_the_middle_of_a_waiting_fetch_harms_nobody(targ
             leaving.send_fetch([(topic, 0, base + 1)], max_wait_ms=20000)
 
     assert connection.produce(topic, batch.build([b"y"])).error == wire.NONE
-    records = batch.records(connection.fetch([(topic, 0, base)])[topic, 0].records)
-    assert [record.value for record in records] == [b"x", b"y"]
+    assert [record.value for record in read_all(connection, topic, base)] == [b"x", b"y"]
