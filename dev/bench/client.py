@@ -6,7 +6,7 @@ import subprocess
 import sys
 import threading
 
-from dev import children, install
+from dev import children, install, tools
 from dev.bench import usage
 from dev.errors import DevError
 from dev.paths import CACHE, ROOT
@@ -30,6 +30,8 @@ def build():
     folder = CACHE / "bench-client"
 
     def compile_it():
+        if not tools.have("javac"):
+            raise DevError(f"javac is not on the PATH: {tools.ADVICE['java']}.")
         command = ["javac", "--release", "17", "-d", folder, "-cp", f"{jars}/*", SOURCE]
         compiled = subprocess.run([str(part) for part in command], capture_output=True, text=True)
         if compiled.returncode:
@@ -44,7 +46,7 @@ def run(class_path, mode, protocol, watched, log_path, **options):
     """Run one mode to its end.
 
     `watched` names processes by their id. Returns what the client measured, and in `cpu` the CPU seconds that each of the
-    watched, and the `client`, used meanwhile.
+    watched, the `client`, and all `others` on the machine used meanwhile.
     """
     arguments = [f"{name}={value}" for name, value in options.items()]
     command = ["java", *JVM, "-cp", class_path, "Bench", mode, protocol, *arguments]
@@ -76,7 +78,8 @@ def measured(child, watched):
 
 def cpu(watched):
     """CPU seconds so far, by name."""
-    return {name: usage.cpu_seconds(pid) for name, pid in watched.items()}
+    used = {name: usage.cpu_seconds(pid) for name, pid in watched.items()}
+    return {**used, "others": usage.busy_seconds() - sum(used.values())}
 
 
 def failed(mode, protocol, log_path):

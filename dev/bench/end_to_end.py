@@ -54,18 +54,17 @@ def main(plan, keep=False):
     """Run it and print the tables."""
     if not Path("/proc/self/stat").exists():
         raise DevError("the end-to-end comparison reads CPU time from /proc, which is not here: run it on Linux.")
-    tools.require("rustup", "cargo", "cc", "java", "javac", "mvn")
+    tools.require("rustup", "cargo", "cc", "java", "mvn")
     module = wasm.build()
     class_path = client.build()
     idle.allow_connections(plan.idle_connections)
     CACHE.mkdir(exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix="bench-", dir=CACHE))
-    load = os.getloadavg()[0]
-    print(f"load average before the start: {load:.1f} on {os.cpu_count()} cores", flush=True)
+    print(f"load average before the start: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores", flush=True)
     try:
         with Servers(folder, module, plan.concurrency).running() as servers:
             results = Run(plan, servers, class_path, folder).everything()
-        report.show(results, plan, load)
+        report.show(results, plan)
     except DevError:
         keep = True
         raise
@@ -92,7 +91,7 @@ class Run:
             print("warming up ...", flush=True)
             self.round(-1, self.plan.warm_up_share, report.Results())
         for number in range(self.plan.rounds):
-            print(f"round {number + 1} of {self.plan.rounds}, load average {os.getloadavg()[0]:.1f}", flush=True)
+            print(f"round {number + 1} of {self.plan.rounds}", flush=True)
             self.round(number, 1, self.results)
         return self.results
 

@@ -12,8 +12,8 @@ ENVOY_TARGETS = {1024: 1.6, 100: 2.5}
 LATENCY_TARGET_MS = 1.0
 IDLE_TARGET_BYTES = 32 * 1024
 
-# Above this somebody else is using the machine.
-QUIET_LOAD = 1.5
+# Cores that others may use meanwhile: above this the figures say more about them.
+QUIET_CORES = 0.3
 
 
 @dataclass
@@ -45,16 +45,23 @@ def per_gb(process, size):
     )
 
 
+def others(figures):
+    """Cores that nobody who takes part used."""
+    return figures["cpu"]["others"] / figures["seconds"]
+
+
 def line(work, size, contestant, figures):
     """One run, while it goes on."""
     start = f"{work:8} {size:5} B  {contestant:10}"
     if work == "latency":
-        return f"{start} {figures['read_p50_ms']:8.2f} ms p50 {figures['read_p99_ms']:8.2f} ms p99"
-    envoy = per_gb("envoy", size)(figures)
-    return f"{start} {rate(figures):12,.0f} records/s" + (f" {envoy:6.2f} Envoy s/GB" if envoy is not None else "")
+        rest = f"{figures['read_p50_ms']:8.2f} ms p50 {figures['read_p99_ms']:8.2f} ms p99"
+    else:
+        envoy = per_gb("envoy", size)(figures)
+        rest = f"{rate(figures):12,.0f} records/s" + (f" {envoy:6.2f} Envoy s/GB" if envoy is not None else "")
+    return f"{start} {rest:40} others use {others(figures):.2f} cores"
 
 
-def show(results, plan, load):
+def show(results, plan):
     """All tables."""
     duplicates = "on" if results.deduplication else "off"
     print(f"\n{plan.rounds} rounds; deduplication {duplicates} for every client; medians [least - most]")
@@ -62,8 +69,10 @@ def show(results, plan, load):
     ratios(results, plan)
     latency(results, plan)
     memory(results, plan)
-    if load > QUIET_LOAD:
-        print(f"\nThe load average was {load:.1f} at the start: something else ran, and these figures are not to be quoted.")
+    noise = [others(figures) for runs in results.rounds.values() for figures in runs]
+    print(f"\nothers used {median(noise):.2f} [{min(noise):.2f} - {max(noise):.2f}] cores meanwhile")
+    if max(noise) > QUIET_CORES:
+        print(f"More than {QUIET_CORES} cores at times: these figures are not to be quoted.")
 
 
 def throughput(results, plan):

@@ -17,6 +17,12 @@ def cpu_seconds(pid):
     return (int(fields[11]) + int(fields[12])) / TICKS_PER_SECOND
 
 
+def busy_seconds():
+    """What all processes and the kernel together have used of all cores."""
+    user, nice, system, _idle, _waiting, irq, soft_irq = Path("/proc/stat").read_text().split()[1:8]
+    return sum(map(int, (user, nice, system, irq, soft_irq))) / TICKS_PER_SECOND
+
+
 def resident_bytes(pid):
     """Memory that is there now."""
     kib = re.search(r"^VmRSS:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text(), re.M)[1]

@@ -7,6 +7,7 @@ import struct
 
 import pytest
 from ring import batch, wire
+from ring.reading import read_all
 from ring.samples import record
 
 SEED = 20240607
@@ -22,7 +23,7 @@ def neighbour(target, topic):
 
         def works(connection):
             row = connection.produce(topic, batch.build([b"healthy"]))
-            read = batch.records(connection.fetch([(topic, 0, row.base_offset)])[topic, 0].records)
+            read = read_all(connection, topic, row.base_offset)
             return row.error == wire.NONE and [each.value for each in read] == [b"healthy"]
 
         assert works(healthy)

@@ -64,6 +64,10 @@ impl CreateTopic {
         let refused = Refused::by_admin(error);
         io.shared.log.warn(format!("topic {} was not created: {}", self.topic, error.message()));
         match error {
+            // Pulsar makes no partitioned topic whose name holds "-partition-" anywhere.
+            AdminError::Status(412, reason) if reason.contains("-partition-") => {
+                Refused { code: ResponseError::InvalidTopicException, ..refused }
+            }
             AdminError::Status(406, _) => Refused { code: ResponseError::InvalidPartitions, ..refused },
             // No such namespace, or as many topics as its policies allow. Names were looked at before.
             AdminError::Status(404 | 412, _) => Refused { code: ResponseError::PolicyViolation, ..refused },

@@ -6,6 +6,7 @@ from pathlib import Path
 from ring.paths import ROOT
 from ring.pulsar_admin import PulsarAdmin
 
+from dev.errors import DevError
 from dev.servers import Envoy, Kafka, Pulsar, free_ports
 
 KAFKA, INDEX, MESSAGE_ID = "kafka", "index", "message-id"
@@ -59,6 +60,9 @@ class Isthmus:
     def __init__(self, folder, mode):
         self.name = mode
         self.contiguous_offsets = mode == INDEX
+        module = Path(os.environ.get("ISTHMUS_WASM", WASM))
+        if not module.exists():
+            raise DevError(f"{module} does not exist: build it with `make wasm`, or name another in ISTHMUS_WASM.")
         (kafka_port,) = free_ports(1)
         self.pulsar = Pulsar(
             folder / "pulsar", kafka_port=kafka_port, entry_index=mode == INDEX, settings=INDEX_SETTINGS if mode == INDEX else None
@@ -66,7 +70,7 @@ class Isthmus:
         self.envoy = Envoy(
             folder / "envoy",
             self.pulsar,
-            Path(os.environ.get("ISTHMUS_WASM", WASM)),
+            module,
             kafka_port=kafka_port,
             concurrency=ENVOY_WORKERS,
             filter_config=FILTER_CONFIG[mode],
