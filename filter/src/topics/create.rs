@@ -1,4 +1,4 @@
-//! Makes one partitioned topic.
+//! Makes one topic: partitioned, if Pulsar lets its name be.
 
 use bytes::Bytes;
 use kafka_protocol::error::ResponseError;
@@ -7,7 +7,7 @@ use super::admin_change::AdminChange;
 use super::change::{Change, Refused, forget};
 use super::confirm::{Confirm, Wanted};
 use super::name::KafkaTopic;
-use super::partitions::CountPartitions;
+use super::partitions::{CountPartitions, Partitions};
 use crate::error::AdminError;
 use crate::session::admin::Method;
 use crate::session::io::Io;
@@ -21,7 +21,7 @@ use crate::time::Instant;
 enum State {
     New,
     Looking(CountPartitions),
-    Creating(AdminChange),
+    Creating(Partitions, AdminChange),
     Confirming(Confirm),
 }
 
@@ -38,6 +38,13 @@ pub struct CreateTopic {
 impl CreateTopic {
     /// Not yet begun.
     pub fn new(topic: KafkaTopic, partitions: Result<u32, Refused>, validate_only: bool) -> Self {
+        let partitions = partitions.and_then(|partitions| match partitions {
+            2.. if !topic.can_be_partitioned() => Err(Refused::because(
+                ResponseError::InvalidPartitions,
+                "Pulsar gives a topic no partitions whose name contains '-partition-': it can have 1, as Kafka counts",
+            )),
+            _ => Ok(partitions),
+        });
         Self { topic, partitions, validate_only, state: State::New }
     }
 
@@ -47,10 +54,15 @@ impl CreateTopic {
 
     fn begin(&self, io: &mut Io<'_>) -> State {
         match self.partitions {
-            Ok(partitions) if !self.validate_only => {
-                let path = self.topic.base(&io.shared.config).admin_path("/partitions");
-                let body = Bytes::from(partitions.to_string());
-                State::Creating(AdminChange::new(Method::Put, path, Some(body), io))
+            Ok(count) if !self.validate_only => {
+                let (partitions, rest, body) = if self.topic.can_be_partitioned() {
+                    (Partitions::Partitioned(count), "/partitions", Bytes::from(count.to_string()))
+                } else {
+                    // The body is the topic's properties, of which there are none.
+                    (Partitions::NonPartitioned, "", Bytes::from_static(b"{}"))
+                };
+                let path = self.topic.base(&io.shared.config).admin_path(rest);
+                State::Creating(partitions, AdminChange::new(Method::Put, path, Some(body), io))
             }
             Ok(_) | Err(_) => State::Looking(CountPartitions::ask(&self.topic, io)),
         }
@@ -65,7 +77,11 @@ impl CreateTopic {
         io.shared.log.warn(format!("topic {} was not created: {}", self.topic, error.message()));
         match error {
             AdminError::Status(406, _) => Refused { code: ResponseError::InvalidPartitions, ..refused },
-            // No such namespace, or as many topics as its policies allow. Names were looked at before.
+            // "-partition-" followed by a number that is not how Pulsar writes one.
+            AdminError::Status(412, _) if !self.topic.can_be_partitioned() => {
+                Refused { code: ResponseError::InvalidTopicException, ..refused }
+            }
+            // No such namespace, or as many topics as its policies allow.
             AdminError::Status(404 | 412, _) => Refused { code: ResponseError::PolicyViolation, ..refused },
             AdminError::Status(..) | AdminError::NotConfigured | AdminError::Unreachable | AdminError::Malformed(_) => {
                 refused
@@ -88,13 +104,13 @@ impl Change for CreateTopic {
                         Err(error) => Err(Refused::by_broker(&error)),
                     });
                 }
-                State::Creating(change) => {
-                    if let Err(error) = change.poll(io)? {
+                State::Creating(partitions, change) => {
+                    let (partitions, done) = (*partitions, change.poll(io)?);
+                    if let Err(error) = done {
                         return Some(Err(self.refused(&error, io)));
                     }
-                    let count = self.partitions.as_ref().copied().unwrap_or_default();
-                    forget(&self.topic, count, io);
-                    State::Confirming(Confirm::new(&self.topic, Wanted::Partitions(count), io))
+                    forget(&self.topic, partitions.count(), io);
+                    State::Confirming(Confirm::new(&self.topic, Wanted::There(partitions), io))
                 }
                 State::Confirming(confirm) => {
                     return Some(match confirm.poll(io)? {
@@ -110,7 +126,7 @@ impl Change for CreateTopic {
     fn next_wake(&self) -> Option<Instant> {
         match &self.state {
             State::New | State::Looking(_) => None,
-            State::Creating(change) => change.next_wake(),
+            State::Creating(_, change) => change.next_wake(),
             State::Confirming(confirm) => confirm.next_wake(),
         }
     }
@@ -118,7 +134,7 @@ impl Change for CreateTopic {
     fn overdue(&mut self, io: &mut Io<'_>) -> Refused {
         match &self.state {
             State::New | State::Looking(_) => Refused::because(ResponseError::RequestTimedOut, "nothing was created"),
-            State::Creating(change) => overdue(change),
+            State::Creating(_, change) => overdue(change),
             State::Confirming(_) => {
                 io.shared.partitions.forget(&self.topic);
                 Refused::because(ResponseError::RequestTimedOut, "created, but this broker does not see it yet")
