@@ -1,5 +1,6 @@
 """What ends a command with a message instead of a traceback."""
 
+import signal
 import sys
 
 
@@ -8,7 +9,11 @@ class DevError(Exception):
 
 
 def main_guard(main):
-    """Run `main`, print a `DevError` as one line, and exit with the status `main` returned (None is 0)."""
+    """Run `main`, print a `DevError` as one line, and exit with the status `main` returned (None is 0).
+
+    SIGTERM ends it as an exception does, so that children are stopped on the way out.
+    """
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     try:
         status = main()
     except DevError as error:

@@ -8,6 +8,7 @@ each other.
 import contextlib
 import fcntl
 import hashlib
+import os
 import shutil
 import sys
 import venv
@@ -97,10 +98,18 @@ def made_once(folder, inputs, build):
     with only_one(folder.with_name(f"{folder.name}.lock")):
         if stamp.exists() and stamp.read_text() == digest:
             return
-        shutil.rmtree(folder, ignore_errors=True)
+        put_aside(folder)
         folder.mkdir(parents=True)
         build()
         stamp.write_text(digest)
+
+
+def put_aside(folder):
+    """Make room for a new `folder`. What was killed may still be writing into the old one, so it is renamed first."""
+    if folder.exists():
+        folder.rename(folder.with_name(f"{folder.name}.old-{os.getpid()}"))
+    for old in folder.parent.glob(f"{folder.name}.old-*"):
+        shutil.rmtree(old, ignore_errors=True)
 
 
 @contextlib.contextmanager

@@ -20,7 +20,7 @@ class Envoy(Server):
     """
 
     name = "envoy"
-    start_patience_s = 60
+    start_patience_s = 120
 
     def __init__(
         self,

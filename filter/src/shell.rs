@@ -292,7 +292,11 @@ impl Host {
                 Some(token) => {
                     self.calls.insert(token, (id, call));
                 }
-                None => self.worker.on_admin(id, call, Err(AdminError::NotConfigured), now),
+                None => {
+                    let configured = !self.admin_cluster.is_empty();
+                    let error = if configured { AdminError::Unreachable } else { AdminError::NotConfigured };
+                    self.worker.on_admin(id, call, Err(error), now);
+                }
             }
         }
         if self.worker.wants_close(id) {
@@ -318,7 +322,15 @@ impl Host {
             headers.push(("content-type", content_type));
             body.as_ref()
         });
-        sdk::dispatch_http_call(&self.admin_cluster, headers, body, vec![], request.timeout).ok()
+        let dispatched = sdk::dispatch_http_call(&self.admin_cluster, headers, body, vec![], request.timeout);
+        if let Err(status) = &dispatched {
+            let (method, path) = (request.method.as_str(), &request.path);
+            calls::log(
+                LogLevel::Warn,
+                &format!("{method} {path} was not sent to '{}': {status:?}", self.admin_cluster),
+            );
+        }
+        dispatched.ok()
     }
 
     fn write_log(&mut self) {

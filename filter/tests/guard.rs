@@ -70,6 +70,7 @@ fn cases() -> impl Iterator<Item = (Case, i16)> {
         CreateTopicsRequest
         DeleteTopicsRequest
         DescribeClusterRequest
+        DescribeConfigsRequest
         FetchRequest
         FindCoordinatorRequest
         InitProducerIdRequest

@@ -42,8 +42,8 @@ static ALLOCATOR: Counting = Counting;
 fn batch(count: usize, codec: usize) -> Vec<u8> {
     let record = |index: usize| {
         let record = Record::of_value(text(index as u64, 100)).header("plain", Some(b"1"));
-        let record = if index % 2 == 0 { record } else { record.header("null", None).at(-1) };
-        Record { key: Some(vec![if index % 2 == 0 { b'k' } else { 0xff }; 10]), ..record }
+        let record = if index.is_multiple_of(2) { record } else { record.header("null", None).at(-1) };
+        Record { key: Some(vec![if index.is_multiple_of(2) { b'k' } else { 0xff }; 10]), ..record }
     };
     let (_, number, compress) = KAFKA_CODECS[codec];
     Batch::of(&(0..count).map(record).collect::<Vec<_>>()).compressed(number, compress).encode()
@@ -56,7 +56,9 @@ fn allocations(codec: usize, count: usize) -> (usize, usize) {
     let (mut scratch, mut out, mut sent, mut back) = (Scratch::new(), Vec::new(), Vec::new(), Vec::new());
     let mut counts = (0, 0);
     for _warm_up_first in 0..3 {
-        (out.clear(), sent.clear(), back.clear());
+        out.clear();
+        sent.clear();
+        back.clear();
         let before = ALLOCATIONS.get();
         write_sends(&parsed, &params(), &mut scratch, &mut out, &mut sent).unwrap();
         counts.0 = ALLOCATIONS.get() - before;

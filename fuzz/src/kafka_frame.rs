@@ -30,12 +30,13 @@ pub fn run(input: &[u8]) {
 pub type Decodes = fn(&RequestHeader, Bytes);
 
 /// Every request with a shape.
-pub const REQUESTS: [(ApiKey, Decodes); 11] = [
+pub const REQUESTS: [(ApiKey, Decodes); 12] = [
     (ApiKey::ApiVersions, decodes::<ApiVersionsRequest>),
     (ApiKey::CreatePartitions, decodes::<CreatePartitionsRequest>),
     (ApiKey::CreateTopics, decodes::<CreateTopicsRequest>),
     (ApiKey::DeleteTopics, decodes::<DeleteTopicsRequest>),
     (ApiKey::DescribeCluster, decodes::<DescribeClusterRequest>),
+    (ApiKey::DescribeConfigs, decodes::<DescribeConfigsRequest>),
     (ApiKey::Fetch, decodes::<FetchRequest>),
     (ApiKey::FindCoordinator, decodes::<FindCoordinatorRequest>),
     (ApiKey::InitProducerId, decodes::<InitProducerIdRequest>),

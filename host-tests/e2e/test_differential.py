@@ -6,6 +6,7 @@ import pytest
 from ring import batch, samples, wire
 from ring.clients import ClientError
 from ring.paths import E2E
+from ring.reading import read_all
 from ring.waiting import eventually
 
 pytestmark = [pytest.mark.differential, pytest.mark.only_on("index", "message-id")]
@@ -64,7 +65,7 @@ def offsets(script):
         script.note(f"offset of {name}", ask.list_offset(topic, at))
     for offset in (0, 2, 5, 11, 12, 13, -7):
         row = ask.fetch([(topic, 0, offset)])[topic, 0]
-        read = [record.offset for record in batch.records(row.records) if record.offset >= offset]
+        read = [] if row.error else [record.offset for record in read_all(ask, topic, offset)]
         script.note(f"fetch at {offset}", (row.error, row.high_watermark, row.last_stable_offset, row.log_start, read))
 
 
@@ -117,8 +118,7 @@ def idempotence(script):
     send("new epoch, not at zero", 3, epoch=1)
     send("new epoch", 0, epoch=1)
     send("old epoch", 5)
-    start = ask.list_offset(topic, wire.EARLIEST)[2]
-    script.note("stored", [record.value for record in batch.records(ask.fetch([(topic, 0, start)])[topic, 0].records)])
+    script.note("stored", [record.value for record in read_all(ask, topic)])
 
 
 def hostile_produce(script):

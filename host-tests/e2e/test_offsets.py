@@ -3,6 +3,7 @@
 import pytest
 from ring import batch, samples, wire
 from ring.clients import READERS, ClientError
+from ring.reading import read_all
 
 EXACT = pytest.mark.only_on("kafka", "index")
 
@@ -51,9 +52,8 @@ def test_offsets_are_exact_when_two_producers_pipeline(target, topic):
             one.send_produce(topic, batch.build([b"one"] * 3))
             other.send_produce(topic, batch.build([b"other"] * 2))
         bases = {name: [each.produced().base_offset for _ in range(30)] for name, each in (("one", one), ("other", other))}
-        fetched = one.fetch([(topic, 0, 0)])[topic, 0]
+        at = {record.offset: record.value for record in read_all(one, topic)}
 
-    at = {record.offset: record.value for record in batch.records(fetched.records)}
     assert all(at[base + place] == b"one" for base in bases["one"] for place in range(3))
     assert all(at[base + place] == b"other" for base in bases["other"] for place in range(2))
     assert sorted(at) == list(range(150))
@@ -217,7 +217,6 @@ def test_reading_from_the_end_sees_only_what_comes_later(target, connection, top
     _, _, start = connection.list_offset(topic, spec)
 
     connection.produce(topic, batch.build([b"later"]))
-    fetched = connection.fetch([(topic, 0, start)])[topic, 0]
 
     expected = {"earliest": [b"0", b"1", b"2", b"later"], "latest": [b"later"]}[end]
-    assert [record.value for record in batch.records(fetched.records)] == expected
+    assert [record.value for record in read_all(connection, topic, start)] == expected

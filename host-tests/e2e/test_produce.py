@@ -3,13 +3,13 @@
 import pytest
 from ring import batch, wire
 from ring.clients import NAMES, ClientError
+from ring.reading import read_all
 from ring.samples import record
 
 
 
-def read_values(connection, topic, offset=0):
-    start = connection.list_offset(topic, wire.EARLIEST)[2] if offset == 0 else offset
-    return [each.value for each in batch.records(connection.fetch([(topic, 0, start)])[topic, 0].records)]
+def read_values(connection, topic, start=None):
+    return [each.value for each in read_all(connection, topic, start)]
 
 
 def broken(data, at=-1):
@@ -122,7 +122,8 @@ def test_a_transactional_producer_is_refused_for_good(target, java, topic):
     with pytest.raises(ClientError) as refused:
         java.produce(target.bootstrap, topic, [record(b"x")], transactional_id="t", timeout_ms=15000)
 
-    assert refused.value.name == "TRANSACTIONAL_ID_AUTHORIZATION_FAILED"
+    # The second where the coordinator of transactions cannot even be asked for.
+    assert refused.value.name in ("TRANSACTIONAL_ID_AUTHORIZATION_FAILED", "UNSUPPORTED_VERSION")
 
 
 @pytest.mark.only_on("index", "message-id")
@@ -161,10 +162,11 @@ def test_a_batch_sent_again_is_acknowledged_with_its_first_offset_and_stored_onc
     assert read_values(connection, topic) == [b"0", b"1", b"2", b"3"]
 
 
-def test_a_batch_sent_again_on_another_connection_is_stored_once(target, connection, topic):
+def test_a_batch_sent_again_after_a_reconnect_is_stored_once(target, connection, topic):
     producer, epoch = connection.new_producer()
     data = batch.build([b"a", b"b"], producer=(producer, epoch), sequence=0)
-    first = connection.produce(topic, data)
+    with wire.Connection(target.bootstrap) as lost:
+        first = lost.produce(topic, data)
 
     with wire.Connection(target.bootstrap) as other:
         again = other.produce(topic, data)
@@ -228,4 +230,4 @@ def test_partitions_have_sequences_of_their_own(connection, new_topic):
         assert connection.produce(topic, data, partition).error == wire.NONE
 
     for partition in (0, 1):
-        assert len(batch.records(connection.fetch([(topic, partition, 0)])[topic, partition].records)) == 1
+        assert len(read_all(connection, topic, partition=partition)) == 1

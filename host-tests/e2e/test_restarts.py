@@ -5,6 +5,7 @@ import time
 import pytest
 from ring import batch, wire
 from ring.clients import ClientError
+from ring.reading import read_all
 from ring.waiting import eventually
 
 pytestmark = pytest.mark.slow
@@ -122,7 +123,7 @@ def test_offsets_and_sequences_are_remembered_over_a_restart(target, topic, vict
         following = produced(sent[6])
         out_of_order = after.produce(topic, batch.build([b"9"], producer=(producer, epoch), sequence=9))
         _, _, end = after.list_offset(topic, wire.LATEST)
-        read = batch.records(after.fetch([(topic, 0, bases[0])])[topic, 0].records)
+        read = read_all(after, topic, bases[0])
 
     assert again.base_offset in (bases[5], -1)
     assert out_of_order.error == wire.OUT_OF_ORDER_SEQUENCE_NUMBER

@@ -2,6 +2,7 @@
 
 import pytest
 from ring import batch, wire
+from ring.reading import read_all
 from ring.waiting import eventually
 
 pytestmark = [pytest.mark.only_on("index"), pytest.mark.slow]
@@ -66,7 +67,7 @@ def test_a_partition_whose_data_was_all_trimmed_keeps_its_offsets(target, connec
 
     assert connection.list_offset(topic, wire.LATEST)[2] == end
     assert eventually(lambda: (row := connection.produce(topic, batch.build([b"next"]))).error == wire.NONE and row).base_offset == end
-    assert [record.offset for record in batch.records(connection.fetch([(topic, 0, end)])[topic, 0].records)] == [end]
+    assert [record.offset for record in read_all(connection, topic, end)] == [end]
 
 
 def test_offsets_go_on_over_an_unload(target, connection, topic):

@@ -3,6 +3,7 @@
 pub mod http;
 pub mod pair;
 pub mod scripted;
+pub mod serve;
 pub mod wasm;
 
 /// SplitMix64: the next number of a seeded sequence.

@@ -19,6 +19,9 @@ use crate::time::Instant;
 use crate::topics::name::{KafkaTopic, PulsarTopic};
 use crate::topics::partitions::CountPartitions;
 
+/// How long data that is there waits for partitions that still look for theirs, or for the rest of a backlog.
+const GATHER: Duration = Duration::from_millis(500);
+
 /// What a partition may take beyond `max_wait_ms` to find out where it stands: a first fetch has to look for its offset.
 const SETTLE_GRACE: Duration = Duration::from_secs(10);
 
@@ -60,7 +63,16 @@ pub fn start(request: Request, context: &mut Context<'_>) -> Result<Started, Ref
         })
         .collect();
     let wait_until = context.io.now.instant + Duration::from_millis(max_wait);
-    let exchange = Fetch { header: request.header, error_code, min_bytes, max_bytes, wait_until, topics };
+    let exchange = Fetch {
+        header: request.header,
+        error_code,
+        min_bytes,
+        max_bytes,
+        wait_until,
+        began: None,
+        wake: wait_until,
+        topics,
+    };
     Ok(Started { exchange: Box::new(exchange), deadline: wait_until + SETTLE_GRACE })
 }
 
@@ -70,6 +82,10 @@ struct Fetch {
     min_bytes: usize,
     max_bytes: usize,
     wait_until: Instant,
+    /// When the fetch came to the head of its connection.
+    began: Option<Instant>,
+    /// When to look again although nothing came.
+    wake: Instant,
     topics: Vec<Topic>,
 }
 
@@ -101,6 +117,7 @@ enum State {
 struct Sum {
     bytes: usize,
     unsettled: bool,
+    filling: bool,
     failed: bool,
 }
 
@@ -128,6 +145,7 @@ impl Topic {
                     None => sum.failed = true,
                     Some(reader) => {
                         reader.poll(true, &mut context.io);
+                        sum.filling |= reader.is_filling(partition.max_bytes);
                         match reader.status() {
                             Status::Unsettled => sum.unsettled = true,
                             Status::Data(bytes) => {
@@ -232,11 +250,15 @@ impl Exchange for Fetch {
         for topic in &mut self.topics {
             topic.poll(&mut sum, context);
         }
-        let enough = sum.bytes > 0 && sum.bytes >= self.min_bytes;
-        let waited = context.io.now.instant >= self.wait_until && (!sum.unsettled || sum.bytes > 0);
-        let nothing_to_wait_for = self.min_bytes == 0 && !sum.unsettled;
-        let refused = self.error_code != 0 || (sum.failed && !sum.unsettled);
-        (refused || enough || waited || nothing_to_wait_for).then(|| self.answer(false, context))
+        let now = context.io.now.instant;
+        let began = *self.began.get_or_insert(now);
+        let gathered = !sum.unsettled && !sum.filling;
+        let in_hurry = sum.bytes > 0 && now >= began + GATHER;
+        let enough = sum.bytes > 0 && sum.bytes >= self.max_bytes;
+        let satisfied = sum.failed || sum.bytes >= self.min_bytes || now >= self.wait_until;
+        self.wake = if sum.bytes > 0 && !gathered { (began + GATHER).min(self.wait_until) } else { self.wait_until };
+        let ready = self.error_code != 0 || enough || (satisfied && (gathered || in_hurry));
+        ready.then(|| self.answer(false, context))
     }
 
     fn expire(&mut self, context: &mut Context<'_>) -> Answer {
@@ -244,6 +266,6 @@ impl Exchange for Fetch {
     }
 
     fn next_wake(&self) -> Option<Instant> {
-        Some(self.wait_until)
+        Some(self.wake)
     }
 }

@@ -7,6 +7,7 @@ pub mod create_partitions;
 pub mod create_topics;
 pub mod delete_topics;
 pub mod describe_cluster;
+pub mod describe_configs;
 pub mod exchange;
 pub mod fetch;
 pub mod init_producer_id;
@@ -89,6 +90,13 @@ pub const APIS: &[Api] = &[
         4,
         init_producer_id::start,
         "Idempotent producers only; a transactional id is refused.",
+    ),
+    api(
+        ApiKey::DescribeConfigs,
+        1,
+        4,
+        describe_configs::start,
+        "No configurations are told yet: the list is empty. Served for `kafka-topics --describe`.",
     ),
     api(
         ApiKey::CreatePartitions,

@@ -19,6 +19,9 @@ use crate::time::Instant;
 use crate::topics::name::PulsarTopic;
 use crate::worker::metrics::Counter;
 
+/// A fetch with so much need not wait for more.
+const FILL_BYTES: usize = 512 * 1024;
+
 /// Kafka's batch header, and what small messages grow by.
 const BATCH_OVERHEAD_BYTES: usize = 256;
 
@@ -270,6 +273,13 @@ impl Reader {
             io.shared.leaders.forget(&self.topic);
         }
         self.state = State::Failed(error);
+    }
+
+    /// Whether more is on its way that a fetch of up to `max_bytes` should take along: Kafka answers with all there is.
+    pub fn is_filling(&self, max_bytes: usize) -> bool {
+        matches!(self.state, State::Streaming { .. })
+            && self.end > self.next
+            && self.queued_bytes < max_bytes.min(FILL_BYTES)
     }
 
     /// What a fetch finds now.

@@ -83,7 +83,12 @@ impl FindStart {
                         base_offset(io.shared.config.offsets, message.position, &entry)
                     }));
                 }
-                State::FindingEnd(end) => return Some(end.poll(io)?.map(|End { offset, .. }| offset)),
+                State::FindingEnd(end) => match end.poll(io)? {
+                    // A record came in between: the partition begins with it, not behind it.
+                    Ok(End { last: Some(_), .. }) => *self = Self::new(&self.topic, io),
+                    Ok(End { offset, last: None }) => return Some(Ok(offset)),
+                    Err(error) => return Some(Err(error)),
+                },
             }
         }
     }

@@ -28,6 +28,9 @@ const REMEMBERED: usize = 5;
 /// Pause before the broker is asked the same again.
 const RETRY_PAUSE: Duration = Duration::from_millis(100);
 
+/// An idempotent producer that is idle for so long gives its name back: a client that has moved to another connection needs it.
+const NAME_KEPT: Duration = Duration::from_secs(1);
+
 /// An unanswered SEND older than this has the producer opened anew.
 const SETTLE_TIMEOUT: Duration = Duration::from_secs(60);
 
@@ -509,7 +512,20 @@ impl Producer {
                 if batch.tickets.is_empty() { batch.deadline + SETTLE_TIMEOUT } else { batch.deadline }
             }
         });
-        paused.into_iter().chain(batches).min()
+        paused.into_iter().chain(batches).chain(self.gives_name_back_at()).min()
+    }
+
+    /// Gives the name back where it may be wanted elsewhere; what is remembered stays.
+    pub fn on_idle(&mut self, io: &mut Io<'_>) {
+        if self.gives_name_back_at().is_some_and(|at| at <= io.now.instant) {
+            self.close(io);
+        }
+    }
+
+    fn gives_name_back_at(&self) -> Option<Instant> {
+        let named = matches!(self.identity, Identity::Idempotent { .. });
+        let open = matches!(self.state, State::Ready { .. });
+        (named && open && self.batches.is_empty()).then(|| self.used + NAME_KEPT)
     }
 
     /// Closes the producer on the broker.

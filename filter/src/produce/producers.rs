@@ -47,6 +47,7 @@ impl Producers {
             _ => Identity::Plain,
         };
         self.refuse_stale_epoch(topic, identity)?;
+        self.refuse_epoch_that_begins_late(topic, identity, batch.base_sequence())?;
         let key = (topic.clone(), identity);
         if !self.producers.contains_key(&key) {
             if self.producers.len() >= io.shared.config.max_producers_per_connection as usize
@@ -73,6 +74,20 @@ impl Producers {
             Identity::Plain => false,
         });
         if newer { Err(ProduceError::StaleEpoch) } else { Ok(()) }
+    }
+
+    /// A new epoch begins at sequence 0 (`ProducerAppendInfo.checkSequence`), where the epoch before it is known.
+    fn refuse_epoch_that_begins_late(
+        &self,
+        topic: &PulsarTopic,
+        identity: Identity,
+        base_sequence: i32,
+    ) -> Result<(), ProduceError> {
+        let Identity::Idempotent { id, .. } = identity else { return Ok(()) };
+        let oldest = (topic.clone(), Identity::Idempotent { id, epoch: 0 });
+        let own = (topic.clone(), identity);
+        let begins = !self.producers.contains_key(&own) && self.producers.range(oldest..own).next().is_some();
+        if begins && base_sequence != 0 { Err(ProduceError::OutOfOrderSequence) } else { Ok(()) }
     }
 
     fn close_longest_idle(&mut self, io: &mut Io<'_>) -> bool {
@@ -115,6 +130,7 @@ impl Producers {
         let mut in_flight: usize = self.producers.values().map(Producer::sends_in_flight).sum();
         for (key, producer) in &mut self.producers {
             if producer.is_idle() {
+                producer.on_idle(io);
                 continue;
             }
             let others = in_flight.saturating_sub(producer.sends_in_flight());

@@ -2,7 +2,7 @@
 
 use super::base64;
 use super::headers::is_utf8;
-use super::staging::Put;
+use super::staging::{Put, Staging};
 use super::varint::length_len;
 
 /// How a key is written. No key is no field; an empty key is an empty string.
@@ -37,16 +37,25 @@ impl<'a> PartitionKey<'a> {
     /// Appends the field under `tag`.
     #[inline]
     pub(crate) fn write_field(&self, tag: u8, out: &mut Vec<u8>) {
+        self.write_field_behind(Staging::new(), tag, out);
+    }
+
+    /// The same, behind `fields`.
+    #[inline]
+    pub(crate) fn write_field_behind(&self, fields: Staging, tag: u8, out: &mut Vec<u8>) {
+        let mut fields = fields;
         match self {
-            PartitionKey::None => {}
+            PartitionKey::None => fields.append_to(out),
             PartitionKey::Text(key) => {
-                out.put_u8(tag);
-                out.put_varint(key.len() as u64);
+                fields.put_u8(tag);
+                fields.put_varint(key.len() as u64);
+                fields.append_to(out);
                 out.put_slice(key);
             }
             PartitionKey::Base64(key) => {
-                out.put_u8(tag);
-                out.put_varint(base64::encoded_len(key.len()) as u64);
+                fields.put_u8(tag);
+                fields.put_varint(base64::encoded_len(key.len()) as u64);
+                fields.append_to(out);
                 base64::encode(key, out);
             }
         }

@@ -31,7 +31,7 @@ pub(crate) struct Message<'a> {
 }
 
 impl<'a> Message<'a> {
-    #[inline]
+    #[inline(always)]
     pub(crate) fn of(record: &Record<'a>) -> Message<'a> {
         let key = PartitionKey::of(record.key);
         let payload = record.value.unwrap_or_default().len();
@@ -58,22 +58,26 @@ impl<'a> Message<'a> {
     }
 
     /// Bytes in the batch.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn len(&self) -> usize {
         self.value.unwrap_or_default().len().saturating_add(self.metadata_len).saturating_add(SIZE_BYTES)
     }
 
     /// Appends the message. Its value stands at the end of `out`.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn write(&self, out: &mut Vec<u8>) {
         let mut fields = Staging::new();
         // A metadata size beyond 32 bits cannot be: the batch itself is shorter than 2 GiB.
         fields.put_slice(&u32::try_from(self.metadata_len).unwrap_or(u32::MAX).to_be_bytes());
         let event_time = event_time(self.timestamp);
-        if self.properties.is_some() || event_time.is_none() || self.key != PartitionKey::None {
+        if self.properties.is_some() || event_time.is_none() {
             fields.append_to(out);
             fields = Staging::new();
-            self.write_long_fields(event_time, out);
+            self.write_properties(event_time, out);
+        }
+        if self.key != PartitionKey::None {
+            self.key.write_field_behind(fields, PARTITION_KEY, out);
+            fields = Staging::new();
         }
         let payload = self.value.unwrap_or_default();
         fields.put_u8(PAYLOAD_SIZE);
@@ -92,14 +96,13 @@ impl<'a> Message<'a> {
         out.put_slice(payload);
     }
 
-    fn write_long_fields(&self, event_time: Option<u64>, out: &mut Vec<u8>) {
+    fn write_properties(&self, event_time: Option<u64>, out: &mut Vec<u8>) {
         if let Some((headers, properties)) = &self.properties {
             headers.write(properties, out);
         }
         if event_time.is_none() {
             write_property(TIMESTAMP_PROPERTY, Decimal::of(self.timestamp).as_slice(), out);
         }
-        self.key.write_field(PARTITION_KEY, out);
     }
 }
 

@@ -62,7 +62,7 @@ impl<'a> Messages<'a> {
     }
 
     /// The next message that compaction has left.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn next(&mut self) -> Result<Option<Item<'a>>, EntryError> {
         if self.entry.is_marker() {
             return Ok(None);
@@ -95,13 +95,13 @@ impl<'a> Messages<'a> {
         Some(self.item(0, self.entry.metadata.message, payload))
     }
 
-    #[inline]
+    #[inline(always)]
     fn item(&self, place: u32, message: Message<'a>, payload: &'a [u8]) -> Item<'a> {
         Item { place, timestamp: self.timestamp(&message), message, payload, behind: self.rest.rest().len() }
     }
 
     /// The property that only this filter writes, else event time, else the broker's clock, else the producer's.
-    #[inline]
+    #[inline(always)]
     fn timestamp(&self, message: &Message<'_>) -> i64 {
         if let Some(timestamp) = message.properties.timestamp() {
             return timestamp;

@@ -71,7 +71,7 @@ pub(crate) enum Key<'a> {
 }
 
 impl<'a> Message<'a> {
-    #[inline]
+    #[inline(always)]
     pub(crate) fn key(&self) -> Key<'a> {
         match self.key {
             None => Key::Null,
@@ -154,7 +154,7 @@ pub(crate) struct SingleMetadata<'a> {
 }
 
 impl<'a> SingleMetadata<'a> {
-    #[inline]
+    #[inline(always)]
     pub(crate) fn parse(bytes: &'a [u8]) -> Result<SingleMetadata<'a>, EntryError> {
         let mut single = SingleMetadata {
             message: Message { properties: PropertyList::within(bytes, 1), ..Message::default() },

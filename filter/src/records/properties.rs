@@ -2,9 +2,9 @@
 
 use super::base64;
 use super::cursor::Cursor;
-use super::headers::{HEADERS_PROPERTY, Headers, TIMESTAMP_PROPERTY};
+use super::headers::{HEADERS_PROPERTY, Headers, KEY_TAG, TIMESTAMP_PROPERTY, VALUE_TAG};
 use super::proto::next_field;
-use super::staging::Put;
+use super::staging::{Put, STAGED_BYTES, Staging};
 use super::varint::{zigzag, zigzag_len};
 
 /// Properties as they stand among the other fields of a message's metadata. Names and values are bytes: other clients
@@ -114,10 +114,7 @@ impl<'a> PropertyList<'a> {
                         Meaning::Whole(_) if all => {}
                         Meaning::Whole(_) | Meaning::Timestamp(_) => continue,
                     }
-                    for part in [name, value] {
-                        out.put_varint(zigzag(part.len() as i64));
-                        out.put_slice(part);
-                    }
+                    write_header(name, value, out);
                 }
             }
         }
@@ -156,8 +153,40 @@ impl HeaderForm {
     }
 }
 
+#[inline]
+fn write_header(name: &[u8], value: &[u8], out: &mut Vec<u8>) {
+    if name.len().saturating_add(value.len()) <= STAGED_BYTES {
+        let mut header = Staging::new();
+        for part in [name, value] {
+            header.put_varint(zigzag(part.len() as i64));
+            header.put_slice(part);
+        }
+        header.append_to(out);
+    } else {
+        for part in [name, value] {
+            out.put_varint(zigzag(part.len() as i64));
+            out.put_slice(part);
+        }
+    }
+}
+
 /// Name and value of a KeyValue (PulsarApi.proto).
+#[inline]
 fn parse(key_value: &[u8]) -> Option<(&[u8], &[u8])> {
+    parse_short(key_value).or_else(|| parse_any(key_value))
+}
+
+/// As every writer puts short ones: the name, then the value, lengths of one byte.
+#[inline]
+fn parse_short(key_value: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (&[KEY_TAG, name_len], rest) = key_value.split_first_chunk::<2>()? else { return None };
+    let (name, rest) = rest.split_at_checked(usize::from(name_len))?;
+    let (&[VALUE_TAG, value_len], value) = rest.split_first_chunk::<2>()? else { return None };
+    let short = name_len < 0x80 && value_len < 0x80 && value.len() == usize::from(value_len);
+    short.then_some((name, value))
+}
+
+fn parse_any(key_value: &[u8]) -> Option<(&[u8], &[u8])> {
     let mut fields = Cursor::new(key_value);
     let (mut name, mut value): (&[u8], &[u8]) = (&[], &[]);
     while let Some((number, field)) = next_field(&mut fields)? {

@@ -36,7 +36,7 @@ impl<'a> Value<'a> {
 }
 
 /// The next field's number and value; `None` inside if there is none left, outside if what is left is no field.
-#[inline]
+#[inline(always)]
 pub(crate) fn next_field<'a>(message: &mut Cursor<'a>) -> Option<Option<(u64, Value<'a>)>> {
     if message.is_empty() {
         return Some(None);

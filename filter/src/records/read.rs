@@ -101,7 +101,7 @@ impl Checksums {
     }
 
     /// The item's payload has just been appended to `out`.
-    #[inline]
+    #[inline(always)]
     fn value(&mut self, entry: &Entry<'_>, item: &Item<'_>, out: &[u8]) {
         if let Checksums::Both(twin) = self {
             let length = item.payload.len();
@@ -138,7 +138,7 @@ struct Tally {
 impl Tally {
     const EMPTY: Tally = Tally { records: 0, first_timestamp: -1, max_timestamp: -1, last_place: 0 };
 
-    #[inline]
+    #[inline(always)]
     fn add(&mut self, item: &Item<'_>) {
         if self.records == 0 {
             self.first_timestamp = item.timestamp;
@@ -163,7 +163,7 @@ impl Tally {
 }
 
 /// Appends one record; calls `after_value` when its value, if it has one, is the last thing in `out`.
-#[inline]
+#[inline(always)]
 fn write_record(
     item: &Item<'_>,
     tally: &Tally,

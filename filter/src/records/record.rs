@@ -38,12 +38,12 @@ impl<'a> Records<'a> {
         self.rest.is_empty()
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn next(&mut self) -> Result<Record<'a>, Malformed> {
         self.parse().ok_or(Malformed)
     }
 
-    #[inline]
+    #[inline(always)]
     fn parse(&mut self) -> Option<Record<'a>> {
         let length = usize::try_from(self.rest.zigzag32()?).ok()?;
         let mut body = Cursor::new(self.rest.take(length)?);
@@ -68,7 +68,7 @@ impl<'a> Records<'a> {
 }
 
 /// Bytes behind a zig-zag length, -1 for none.
-#[inline]
+#[inline(always)]
 pub(crate) fn nullable<'a>(input: &mut Cursor<'a>) -> Option<Option<&'a [u8]>> {
     match input.zigzag32()? {
         -1 => Some(None),

@@ -21,7 +21,7 @@ impl Twin {
     }
 
     /// The same `length` bytes now stand at `in_source` of `source` and at the end of `target`.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn value(&mut self, source: &[u8], in_source: usize, target: &[u8], length: usize) {
         let in_target = target.len().saturating_sub(length);
         if length < Shifts::WORTH_BYTES && in_target.saturating_sub(self.target_at) < LAG_BYTES {

@@ -7,7 +7,7 @@ pub(crate) const MAX_BYTES: usize = 10;
 
 impl<'a> Cursor<'a> {
     /// A Protocol Buffers varint. Ten bytes at most; what lies beyond 64 bits is dropped, as every decoder does.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn varint(&mut self) -> Option<u64> {
         let first = self.u8()?;
         if first < 0x80 {
@@ -16,8 +16,28 @@ impl<'a> Cursor<'a> {
         self.long_varint(first)
     }
 
-    #[inline]
     fn long_varint(&mut self, first: u8) -> Option<u64> {
+        // Five bytes are left where a timestamp ends its message's metadata, as it mostly does.
+        let rest = self.rest();
+        let (word, lasts) = match (rest.first_chunk::<7>(), rest.first_chunk::<5>()) {
+            (Some([a, b, c, d, e, f, g]), _) => ([*a, *b, *c, *d, *e, *f, *g, 0], 0x0080_8080_8080_8080),
+            (None, Some([a, b, c, d, e])) => ([*a, *b, *c, *d, *e, 0, 0, 0], 0x0000_0080_8080_8080),
+            (None, None) => ([0; 8], 0),
+        };
+        let word = u64::from_le_bytes(word);
+        // The first byte without the upper bit is the last.
+        let last = !word & lasts;
+        if last != 0 {
+            let length = (last.trailing_zeros() >> 3).wrapping_add(1);
+            self.take(length as usize)?;
+            let groups = word & (u64::MAX >> (64_u32.wrapping_sub(length.wrapping_mul(8)) & 63));
+            return Some(u64::from(first & 0x7f) | gather(groups) << 7);
+        }
+        self.longest_varint(first)
+    }
+
+    #[cold]
+    fn longest_varint(&mut self, first: u8) -> Option<u64> {
         let mut value = u64::from(first & 0x7f);
         let mut shift = 7_u32;
         while shift < 70 {
@@ -33,7 +53,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// Kafka's varint: zig-zag, 32 bits, five bytes at most.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn zigzag32(&mut self) -> Option<i32> {
         let first = self.u8()?;
         if first < 0x80 {
@@ -55,17 +75,25 @@ impl<'a> Cursor<'a> {
     }
 
     /// Kafka's varlong: zig-zag, 64 bits, ten bytes at most.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn zigzag64(&mut self) -> Option<i64> {
         self.varint().map(unzigzag64)
     }
 
     /// Bytes behind a Protocol Buffers length.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn length_delimited(&mut self) -> Option<&'a [u8]> {
         let length = usize::try_from(self.varint()?).ok()?;
         self.take(length)
     }
+}
+
+/// The lower seven bits of each byte, put together.
+#[inline]
+const fn gather(bytes: u64) -> u64 {
+    let pairs = (bytes & 0x007f_007f_007f_007f) | (bytes & 0x7f00_7f00_7f00_7f00) >> 1;
+    let quads = (pairs & 0x0000_3fff_0000_3fff) | (pairs & 0x3fff_0000_3fff_0000) >> 2;
+    (quads & 0x0fff_ffff) | (quads & 0x0fff_ffff_0000_0000) >> 4
 }
 
 #[inline]
@@ -88,8 +116,8 @@ pub(crate) const fn zigzag(value: i64) -> u64 {
 #[inline]
 pub(crate) const fn varint_len(value: u64) -> usize {
     // Seven bits a byte; 9/64 is close enough to 1/7 over 64 bits, and zero takes a byte too.
-    let bits = 64_u32.saturating_sub((value | 1).leading_zeros());
-    (bits.saturating_mul(9).saturating_add(64) >> 6) as usize
+    let bits = 64_u32.wrapping_sub((value | 1).leading_zeros());
+    (bits.wrapping_mul(9).wrapping_add(64) >> 6) as usize
 }
 
 /// Bytes of a length as a varint.

@@ -6,6 +6,7 @@
 pub mod admin;
 pub mod io;
 pub mod kafka_conn;
+pub mod ownership;
 pub mod pulsar_conn;
 pub mod requests;
 
@@ -175,6 +176,8 @@ impl Session {
     fn begin(&mut self, header: RequestHeader, body: Bytes, shared: &mut Shared, now: Now) {
         self.note_client(&header);
         let Some(seq) = self.order.open() else { return };
+        // CONNECT goes out before whatever the request asks of the broker.
+        self.apply_link(shared, now);
         let api = Api::of(header.api_key);
         shared.metrics.count_request(api);
         let served = find(header.api_key);

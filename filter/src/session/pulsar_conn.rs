@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use super::ownership::{Next, Ownership};
 use super::requests::{LookupReply, Reply, Requests};
 use crate::error::PulsarError;
 use crate::frame::Splitter;
@@ -72,6 +73,8 @@ pub struct Message {
 struct Inbox {
     messages: VecDeque<Message>,
     closed: bool,
+    /// SUBSCRIBE, which may still wait for a lookup.
+    request: Option<RequestId>,
     /// Peeks are short: one that outlives this is closed, whoever forgot it.
     expires: Option<Instant>,
 }
@@ -108,6 +111,7 @@ pub struct PulsarConn {
     splitter: Splitter,
     out: Vec<u8>,
     requests: Requests,
+    ownership: Ownership,
     inboxes: BTreeMap<ConsumerId, Inbox>,
     events: VecDeque<ProducerEvent>,
     ping_deadline: Option<Instant>,
@@ -126,6 +130,7 @@ impl PulsarConn {
             splitter: Splitter::new(DEFAULT_MAX_FRAME_BYTES),
             out: Vec::new(),
             requests: Requests::default(),
+            ownership: Ownership::default(),
             inboxes: BTreeMap::new(),
             events: VecDeque::new(),
             ping_deadline: None,
@@ -208,6 +213,7 @@ impl PulsarConn {
                 }
             }
             Type::CloseConsumer => {
+                self.ownership.forget_all();
                 if let Some(inbox) =
                     command.close_consumer.and_then(|close| self.inboxes.get_mut(&ConsumerId(close.consumer_id)))
                 {
@@ -220,11 +226,57 @@ impl PulsarConn {
                     let error = reply.err().unwrap_or(PulsarError::Malformed("an answer without request"));
                     self.fail(error, now);
                 }
-                Some((id, reply)) => self.requests.answer(id, reply, now),
+                Some((id, reply)) => self.on_reply(id, reply, now),
                 // Commands of no concern here (ACTIVE_CONSUMER_CHANGE, REACHED_END_OF_TOPIC, TOPIC_MIGRATED, …) ask for nothing.
                 None => {}
             },
         }
+    }
+
+    fn on_reply(&mut self, id: RequestId, reply: Result<Reply, PulsarError>, now: Instant) {
+        if matches!(&reply, Err(PulsarError::Refused { code: ServerError::ServiceNotReady, .. })) {
+            self.ownership.forget_all();
+        }
+        if !self.ownership.awaits(id) {
+            return self.requests.answer(id, reply, now);
+        }
+        self.requests.forget(id);
+        match self.ownership.on_reply(id, reply, now) {
+            Some(Next::Send(commands)) => {
+                for (request, command) in commands {
+                    if self.requests.is_waiting(request) {
+                        write_command(&command, self.out());
+                    }
+                }
+            }
+            Some(Next::Claim(topic)) => {
+                let lookup = self.ask(now, |request_id| command::lookup(topic, request_id, true, None));
+                self.ownership.claim(id, lookup);
+            }
+            Some(Next::Fail(requests, error)) => {
+                for request in requests {
+                    self.requests.answer(request, Err(error.clone()), now);
+                }
+            }
+            None => {}
+        }
+    }
+
+    /// Asks for something that only the topic's owner does; looks the topic up first, if that was not done lately.
+    fn ask_owner(&mut self, topic: &str, now: Instant, build: impl FnOnce(u64) -> BaseCommand) -> RequestId {
+        if self.ownership.is_known(topic, now) {
+            return self.ask(now, build);
+        }
+        let request = self.requests.open(now + self.request_timeout);
+        if let State::Failed(error) = &self.state {
+            self.requests.answer(request, Err(error.clone()), now);
+        } else if self.requests.is_waiting(request)
+            && let Some(command) = self.ownership.join(topic, request, build(request.0))
+        {
+            let lookup = self.ask(now, |request_id| command::lookup(topic.to_owned(), request_id, false, None));
+            self.ownership.begin(lookup, topic, now + self.request_timeout, request, command);
+        }
+        request
     }
 
     fn on_connected(&mut self, command: BaseCommand, now: Instant) {
@@ -267,6 +319,7 @@ impl PulsarConn {
                 error: PulsarError::Refused { code, message: error.message },
             });
         } else if let Some(close) = command.close_producer {
+            self.ownership.forget_all();
             self.events.push_back(ProducerEvent::Closed(ProducerId(close.producer_id)));
         }
     }
@@ -333,7 +386,7 @@ impl PulsarConn {
         self.last_consumer = self.last_consumer.wrapping_add(1);
         let consumer = ConsumerId(self.last_consumer);
         self.inboxes.insert(consumer, Inbox { expires, ..Inbox::default() });
-        let request = self.ask(now, |request_id| {
+        let request = self.ask_owner(topic, now, |request_id| {
             CommandSubscribe {
                 topic: topic.to_owned(),
                 subscription: format!("isthmus-{unique:016x}"),
@@ -350,6 +403,9 @@ impl PulsarConn {
             }
             .into()
         });
+        if let Some(inbox) = self.inboxes.get_mut(&consumer) {
+            inbox.request = Some(request);
+        }
         (consumer, request)
     }
 
@@ -372,10 +428,11 @@ impl PulsarConn {
 
     /// Closes a reader and drops what it still had.
     pub fn close_consumer(&mut self, consumer: ConsumerId, now: Instant) {
-        if let Some(inbox) = self.inboxes.remove(&consumer)
-            && !inbox.closed
-            && matches!(self.state, State::Ready { .. })
-        {
+        let Some(inbox) = self.inboxes.remove(&consumer) else { return };
+        if let Some(request) = inbox.request {
+            self.requests.forget(request);
+        }
+        if !inbox.closed && matches!(self.state, State::Ready { .. }) {
             let request = self.ask(now, |request_id| command::close_consumer(consumer.0, request_id));
             self.requests.forget(request);
         }
@@ -391,7 +448,7 @@ impl PulsarConn {
     ) -> (ProducerId, RequestId) {
         self.last_producer = self.last_producer.wrapping_add(1);
         let producer = ProducerId(self.last_producer);
-        let request = self.ask(now, |request_id| {
+        let request = self.ask_owner(topic, now, |request_id| {
             command::producer(topic.to_owned(), producer.0, request_id, name, client_metadata(client_id))
         });
         (producer, request)
@@ -442,6 +499,7 @@ impl PulsarConn {
     /// Applies deadlines.
     pub fn on_time(&mut self, now: Instant) {
         self.requests.expire(now);
+        self.ownership.expire(now);
         let overdue: Vec<ConsumerId> = self
             .inboxes
             .iter()

@@ -76,6 +76,10 @@ impl CreateTopic {
         let refused = Refused::by_admin(error);
         io.shared.log.warn(format!("topic {} was not created: {}", self.topic, error.message()));
         match error {
+            // Pulsar makes no partitioned topic whose name holds "-partition-" anywhere.
+            AdminError::Status(412, reason) if reason.contains("-partition-") => {
+                Refused { code: ResponseError::InvalidTopicException, ..refused }
+            }
             AdminError::Status(406, _) => Refused { code: ResponseError::InvalidPartitions, ..refused },
             // "-partition-" followed by a number that is not how Pulsar writes one.
             AdminError::Status(412, _) if !self.topic.can_be_partitioned() => {

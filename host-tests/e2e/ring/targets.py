@@ -6,15 +6,23 @@ from pathlib import Path
 from ring.paths import ROOT
 from ring.pulsar_admin import PulsarAdmin
 
+from dev.errors import DevError
 from dev.servers import Envoy, Kafka, Pulsar, free_ports
 
 KAFKA, INDEX, MESSAGE_ID = "kafka", "index", "message-id"
 NAMES = [KAFKA, INDEX, MESSAGE_ID]
 
-# Where `make wasm` leaves the module; ISTHMUS_WASM says otherwise.
-WASM = ROOT / "target" / "wasm32-wasip1" / "release" / "isthmus.wasm"
+# Where a release build leaves the module; ISTHMUS_WASM says otherwise.
+WASM = ROOT / "target" / "wasm32-unknown-unknown" / "release" / "isthmus.wasm"
 # Small ledgers, so that every longer test crosses several, and trimming has something to trim.
 SMALL_LEDGERS = {"managedLedgerMinLedgerRolloverTimeMinutes": 0, "managedLedgerMaxEntriesPerLedger": 500}
+# The cursor of deduplication's snapshots holds back trimming; by default it moves every 1000 entries or two minutes.
+SNAPSHOTS_OFTEN = {
+    "brokerDeduplicationEntriesInterval": 100,
+    "brokerDeduplicationSnapshotIntervalSeconds": 1,
+    "brokerDeduplicationSnapshotFrequencyInSeconds": 1,
+}
+INDEX_SETTINGS = {**SMALL_LEDGERS, **SNAPSHOTS_OFTEN}
 FILTER_CONFIG = {INDEX: {"offsets": "index"}, MESSAGE_ID: {"offsets": "message-id"}}
 ENVOY_WORKERS = 2
 # Records keep timestamps of years ago, which Kafka would take as a reason to delete them.
@@ -52,14 +60,17 @@ class Isthmus:
     def __init__(self, folder, mode):
         self.name = mode
         self.contiguous_offsets = mode == INDEX
+        module = Path(os.environ.get("ISTHMUS_WASM", WASM))
+        if not module.exists():
+            raise DevError(f"{module} does not exist: build it with `make wasm`, or name another in ISTHMUS_WASM.")
         (kafka_port,) = free_ports(1)
         self.pulsar = Pulsar(
-            folder / "pulsar", kafka_port=kafka_port, entry_index=mode == INDEX, settings=SMALL_LEDGERS if mode == INDEX else None
+            folder / "pulsar", kafka_port=kafka_port, entry_index=mode == INDEX, settings=INDEX_SETTINGS if mode == INDEX else None
         )
         self.envoy = Envoy(
             folder / "envoy",
             self.pulsar,
-            Path(os.environ.get("ISTHMUS_WASM", WASM)),
+            module,
             kafka_port=kafka_port,
             concurrency=ENVOY_WORKERS,
             filter_config=FILTER_CONFIG[mode],

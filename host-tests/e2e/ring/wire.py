@@ -164,12 +164,12 @@ class Connection:
         rows = answer.array(lambda: (answer.string(), answer.array(lambda: (answer.number("i"), _produced(answer)))))
         return rows[0][1][0][1]
 
-    def fetch(self, wanted, max_wait_ms=0, min_bytes=1, max_bytes=50 << 20, partition_max_bytes=1 << 20, session_epoch=-1):
+    def fetch(self, wanted, max_wait_ms=500, min_bytes=1, max_bytes=50 << 20, partition_max_bytes=1 << 20, session_epoch=-1):
         """Fetch `wanted`, a list of (topic, partition, offset). Returns {(topic, partition): Fetched}, in the response's order."""
         self.send_fetch(wanted, max_wait_ms, min_bytes, max_bytes, partition_max_bytes, session_epoch)
         return self.fetched()
 
-    def send_fetch(self, wanted, max_wait_ms=0, min_bytes=1, max_bytes=50 << 20, partition_max_bytes=1 << 20, session_epoch=-1):
+    def send_fetch(self, wanted, max_wait_ms=500, min_bytes=1, max_bytes=50 << 20, partition_max_bytes=1 << 20, session_epoch=-1):
         topics = {}
         for topic, partition, offset in wanted:
             row = i32(partition) + i32(-1) + i64(offset) + i64(-1) + i32(partition_max_bytes)

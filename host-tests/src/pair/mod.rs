@@ -7,6 +7,7 @@ mod client;
 mod filter;
 mod module;
 mod native;
+mod producer;
 pub mod records;
 
 use std::time::Duration;
@@ -19,12 +20,16 @@ use client::Client;
 pub use client::{ClientError, Ticket};
 pub use filter::{CallToken, Filter, FilterConn, LeftOver};
 pub use native::NativeFilter;
+pub use producer::{Outcome, Stuck, produce_all};
 
 /// The wall clock's start.
 const UNIX_START_MS: i64 = 1_700_000_000_000;
 
 /// Rounds of moving bytes without the clock moving: more is a livelock.
 const ROUNDS_MAX: u32 = 10_000;
+
+/// Steps without the clock moving: more is a deadline that is never met.
+const STEPS_STANDING_MAX: u32 = 1_000;
 
 /// How a stream is cut on its way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,6 +57,7 @@ pub struct Pair<F> {
     /// The broker behind it.
     pub broker: ScriptedBroker,
     now: Instant,
+    standing: u32,
     splits: Splits,
     links: Vec<Link>,
     http: Vec<(Instant, CallToken, crate::http::HttpRequest)>,
@@ -89,6 +95,7 @@ impl<F: Filter> Pair<F> {
             filter,
             broker,
             now: Instant::from_millis(1000),
+            standing: 0,
             splits: Splits::Whole,
             links: Vec::new(),
             http: Vec::new(),
@@ -216,8 +223,16 @@ impl<F: Filter> Pair<F> {
     fn step(&mut self, until: Instant) -> bool {
         let due = self.broker.poll_timeout().into_iter().chain(self.filter.poll_timeout());
         let next = due.chain(self.http.iter().map(|(at, _, _)| *at)).min();
-        // What is overdue is done now; a clock that stands still is still a step.
-        self.now = next.map_or(until, |next| next.max(self.now)).min(until);
+        // What is overdue is done now: a step, though the clock stands still.
+        let at = next.map_or(until, |next| next.max(self.now)).min(until);
+        self.standing = if at == self.now { self.standing + 1 } else { 0 };
+        assert!(
+            self.standing < STEPS_STANDING_MAX,
+            "the clock stands still at {at:?}: due are the broker's {:?} and the filter's {:?}",
+            self.broker.poll_timeout(),
+            self.filter.poll_timeout()
+        );
+        self.now = at;
         let now = self.now();
         self.broker.handle_timeout(now);
         self.filter.handle_timeout(now);

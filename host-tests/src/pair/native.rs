@@ -1,6 +1,7 @@
 //! The worker itself, driven as the Envoy shell drives it: clients are reached only while broker bytes are handled.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use bytes::Bytes;
 use isthmus::config::{Config, HostPort};
@@ -13,6 +14,9 @@ use isthmus::worker::Worker;
 use super::filter::{CallToken, Filter, FilterConn, LeftOver};
 use crate::http::{HttpAnswer, HttpRequest};
 
+/// How often the shell looks at deadlines.
+const TICK: Duration = Duration::from_millis(10);
+
 /// One worker and the buffers that Envoy would keep for it.
 pub struct NativeFilter {
     worker: Worker,
@@ -22,6 +26,7 @@ pub struct NativeFilter {
     queued: Vec<(CallToken, HttpRequest)>,
     last_conn: u32,
     last_call: u64,
+    next_tick: Instant,
     log: Vec<String>,
 }
 
@@ -47,6 +52,7 @@ impl NativeFilter {
             queued: Vec::new(),
             last_conn: 0,
             last_call: 0,
+            next_tick: Instant::default(),
             log: Vec::new(),
         }
     }
@@ -181,12 +187,18 @@ impl Filter for NativeFilter {
         self.after(conn, now);
     }
 
+    /// The next tick that has something to do: the shell's ticks are no finer.
     fn poll_timeout(&mut self) -> Option<Instant> {
         let closes = self.sides.values().any(|side| side.closing && !side.closed).then(Instant::default);
-        closes.into_iter().chain(self.worker.next_deadline()).min()
+        let due = closes.into_iter().chain(self.worker.next_deadline()).min()?;
+        Some(due.max(self.next_tick))
     }
 
     fn handle_timeout(&mut self, now: Now) {
+        if now.instant < self.next_tick {
+            return;
+        }
+        self.next_tick = now.instant + TICK;
         let closing = self.sides.iter().filter(|(_, side)| side.closing && !side.closed).map(|(conn, _)| *conn);
         for conn in closing.collect::<Vec<_>>() {
             self.close(conn, now);

@@ -3,11 +3,10 @@
 use std::time::Duration;
 
 use isthmus_host_tests::pair::records::{
-    Identity, Read, batch, fetch, fetched, list_offsets, metadata, produce, produced,
+    Identity, Read, api_versions, batch, fetch, fetched, list_offsets, metadata, produce, produced,
 };
 use isthmus_host_tests::pair::{ClientId, Filter, Pair};
-use kafka_protocol::messages::{ApiKey, ApiVersionsRequest, InitProducerIdRequest};
-use kafka_protocol::protocol::StrBytes;
+use kafka_protocol::messages::{ApiKey, InitProducerIdRequest};
 
 /// Hands the names of all scenarios to a macro that makes tests of them.
 macro_rules! all {
@@ -46,12 +45,6 @@ pub(super) fn greeted(pair: &mut Pair<impl Filter>) -> ClientId {
     let response = pair.ask(client, &api_versions(), 3, SOON).unwrap();
     assert_eq!(response.error_code, 0);
     client
-}
-
-fn api_versions() -> ApiVersionsRequest {
-    ApiVersionsRequest::default()
-        .with_client_software_name(StrBytes::from_static_str("pair"))
-        .with_client_software_version(StrBytes::from_static_str("1"))
 }
 
 /// Produces one batch, which must succeed; its base offset.

@@ -1,6 +1,8 @@
 //! Requests that create, grow and delete topics.
 
-use kafka_protocol::messages::{CreatePartitionsRequest, CreateTopicsRequest, DeleteTopicsRequest};
+use kafka_protocol::messages::{
+    CreatePartitionsRequest, CreateTopicsRequest, DeleteTopicsRequest, DescribeConfigsRequest,
+};
 
 use crate::kafka::shape::*;
 
@@ -31,6 +33,24 @@ impl Guarded for DeleteTopicsRequest {
             array("Topics", &[string("Name").nullable(), uuid("TopicId")]).since(6),
             array_of("TopicNames", &Kind::String).until(5),
             int32("TimeoutMs"),
+        ],
+    );
+}
+
+impl Guarded for DescribeConfigsRequest {
+    const SHAPE: Shape = Shape::flexible(
+        4,
+        &[
+            array(
+                "Resources",
+                &[
+                    int8("ResourceType"),
+                    string("ResourceName"),
+                    array_of("ConfigurationKeys", &Kind::String).nullable(),
+                ],
+            ),
+            boolean("IncludeSynonyms").since(1),
+            boolean("IncludeDocumentation").since(3),
         ],
     );
 }

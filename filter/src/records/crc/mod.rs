@@ -10,8 +10,12 @@ pub use shift::Shifts;
 
 use tables::{BLOCK_BYTES, crc_block, crc_byte, crc_word};
 
-/// Below this length the braid's set-up costs more than it saves (measured in V8 and natively).
-const BRAID_MIN_BYTES: usize = 4 * BLOCK_BYTES;
+/// From here on the braid is ahead of word by word, in V8 as natively (22 against 26 ns at 48 bytes, 390 against 540 at
+/// 1024).
+const BRAID_MIN_BYTES: usize = 2 * BLOCK_BYTES;
+
+/// A tail up to this long goes byte by byte.
+const BYTEWISE_TAIL: usize = 2;
 
 /// A CRC32C being computed: the shift register before the final inversion.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,10 +53,26 @@ fn update_short(mut register: u32, bytes: &[u8]) -> u32 {
     for word in words {
         register = crc_word(u64::from_le_bytes(*word) ^ u64::from(register));
     }
+    if tail.len() > BYTEWISE_TAIL
+        && let Some(last) = bytes.last_chunk::<8>()
+    {
+        return crc_tail(register, u64::from_le_bytes(*last), tail.len());
+    }
     for byte in tail {
         register = crc_byte(register, *byte);
     }
     register
+}
+
+/// The register after the `length` bytes at the upper end of `word`; there are less than eight.
+#[inline]
+fn crc_tail(register: u32, word: u64, length: usize) -> u32 {
+    let consumed = (length as u32).wrapping_mul(8) & 63;
+    let before = 64_u32.wrapping_sub(consumed) & 63;
+    // Zeros in front of the tail leave a register of zeros as it is; what of the register lies beyond the tail is only
+    // moved.
+    let tail = (word >> before << before) ^ (u64::from(register) << before);
+    crc_word(tail) ^ (u64::from(register) >> consumed) as u32
 }
 
 /// Three interleaved registers, eight bytes each a step (Kadatch and Jenkins' braid, as zlib has it): they do not wait
