@@ -14,8 +14,8 @@ const LOOK_AGAIN: Duration = Duration::from_millis(50);
 /// What is waited for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wanted {
-    /// The topic, with so many partitions or more.
-    There(Partitions),
+    /// So many partitions, or more.
+    Partitions(u32),
     /// No such topic.
     Gone,
 }
@@ -23,9 +23,8 @@ pub enum Wanted {
 impl Wanted {
     fn is_seen(self, counted: &Result<Partitions, PulsarError>) -> bool {
         match (self, counted) {
-            (Wanted::There(Partitions::Partitioned(wanted)), Ok(Partitions::Partitioned(count))) => *count >= wanted,
-            (Wanted::There(Partitions::NonPartitioned), Ok(Partitions::NonPartitioned)) => true,
-            (Wanted::There(_), Ok(_) | Err(_)) | (Wanted::Gone, Ok(_)) => false,
+            (Wanted::Partitions(wanted), Ok(Partitions::Partitioned(count))) => *count >= wanted,
+            (Wanted::Partitions(_), Ok(Partitions::NonPartitioned) | Err(_)) | (Wanted::Gone, Ok(_)) => false,
             (Wanted::Gone, Err(error)) => error.is_not_found(),
         }
     }

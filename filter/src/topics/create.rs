@@ -1,4 +1,4 @@
-//! Makes one topic: partitioned, if Pulsar lets its name be.
+//! Makes one partitioned topic.
 
 use bytes::Bytes;
 use kafka_protocol::error::ResponseError;
@@ -7,7 +7,7 @@ use super::admin_change::AdminChange;
 use super::change::{Change, Refused, forget};
 use super::confirm::{Confirm, Wanted};
 use super::name::KafkaTopic;
-use super::partitions::{CountPartitions, Partitions};
+use super::partitions::CountPartitions;
 use crate::error::AdminError;
 use crate::session::admin::Method;
 use crate::session::io::Io;
@@ -21,7 +21,7 @@ use crate::time::Instant;
 enum State {
     New,
     Looking(CountPartitions),
-    Creating(Partitions, AdminChange),
+    Creating(u32, AdminChange),
     Confirming(Confirm),
 }
 
@@ -38,13 +38,14 @@ pub struct CreateTopic {
 impl CreateTopic {
     /// Not yet begun.
     pub fn new(topic: KafkaTopic, partitions: Result<u32, Refused>, validate_only: bool) -> Self {
-        let partitions = partitions.and_then(|partitions| match partitions {
-            2.. if !topic.can_be_partitioned() => Err(Refused::because(
-                ResponseError::InvalidPartitions,
-                "Pulsar gives a topic no partitions whose name contains '-partition-': it can have 1, as Kafka counts",
-            )),
-            _ => Ok(partitions),
-        });
+        let partitions = if topic.can_be_partitioned() {
+            partitions
+        } else {
+            Err(Refused::because(
+                ResponseError::InvalidTopicException,
+                "Topic name is invalid: Pulsar makes no partitioned topic whose name contains '-partition-'",
+            ))
+        };
         Self { topic, partitions, validate_only, state: State::New }
     }
 
@@ -55,14 +56,9 @@ impl CreateTopic {
     fn begin(&self, io: &mut Io<'_>) -> State {
         match self.partitions {
             Ok(count) if !self.validate_only => {
-                let (partitions, rest, body) = if self.topic.can_be_partitioned() {
-                    (Partitions::Partitioned(count), "/partitions", Bytes::from(count.to_string()))
-                } else {
-                    // The body is the topic's properties, of which there are none.
-                    (Partitions::NonPartitioned, "", Bytes::from_static(b"{}"))
-                };
-                let path = self.topic.base(&io.shared.config).admin_path(rest);
-                State::Creating(partitions, AdminChange::new(Method::Put, path, Some(body), io))
+                let path = self.topic.base(&io.shared.config).admin_path("/partitions");
+                let body = Bytes::from(count.to_string());
+                State::Creating(count, AdminChange::new(Method::Put, path, Some(body), io))
             }
             Ok(_) | Err(_) => State::Looking(CountPartitions::ask(&self.topic, io)),
         }
@@ -76,15 +72,7 @@ impl CreateTopic {
         let refused = Refused::by_admin(error);
         io.shared.log.warn(format!("topic {} was not created: {}", self.topic, error.message()));
         match error {
-            // Pulsar makes no partitioned topic whose name holds "-partition-" anywhere.
-            AdminError::Status(412, reason) if reason.contains("-partition-") => {
-                Refused { code: ResponseError::InvalidTopicException, ..refused }
-            }
             AdminError::Status(406, _) => Refused { code: ResponseError::InvalidPartitions, ..refused },
-            // "-partition-" followed by a number that is not how Pulsar writes one.
-            AdminError::Status(412, _) if !self.topic.can_be_partitioned() => {
-                Refused { code: ResponseError::InvalidTopicException, ..refused }
-            }
             // No such namespace, or as many topics as its policies allow.
             AdminError::Status(404 | 412, _) => Refused { code: ResponseError::PolicyViolation, ..refused },
             AdminError::Status(..) | AdminError::NotConfigured | AdminError::Unreachable | AdminError::Malformed(_) => {
@@ -108,13 +96,13 @@ impl Change for CreateTopic {
                         Err(error) => Err(Refused::by_broker(&error)),
                     });
                 }
-                State::Creating(partitions, change) => {
-                    let (partitions, done) = (*partitions, change.poll(io)?);
+                State::Creating(count, change) => {
+                    let (count, done) = (*count, change.poll(io)?);
                     if let Err(error) = done {
                         return Some(Err(self.refused(&error, io)));
                     }
-                    forget(&self.topic, partitions.count(), io);
-                    State::Confirming(Confirm::new(&self.topic, Wanted::There(partitions), io))
+                    forget(&self.topic, count, io);
+                    State::Confirming(Confirm::new(&self.topic, Wanted::Partitions(count), io))
                 }
                 State::Confirming(confirm) => {
                     return Some(match confirm.poll(io)? {

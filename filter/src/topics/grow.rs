@@ -133,7 +133,7 @@ impl Change for GrowTopic {
                     if let Err(error) = done {
                         return Some(Err(self.refused(&error, io)));
                     }
-                    State::Confirming(Confirm::new(&self.topic, Wanted::There(Partitions::Partitioned(wanted)), io))
+                    State::Confirming(Confirm::new(&self.topic, Wanted::Partitions(wanted), io))
                 }
                 State::Confirming(confirm) => {
                     return Some(confirm.poll(io)?.map_err(|error| Refused::by_broker(&error)));

@@ -61,8 +61,8 @@ impl KafkaTopic {
         &self.0
     }
 
-    /// Whether Pulsar makes a partitioned topic of this name: it refuses to wherever its mark for partitions stands
-    /// (`AdminResource.validatePartitionedTopicName`), but takes such a name for a topic without partitions.
+    /// Whether Pulsar makes a partitioned topic of this name: it does not where its mark for partitions stands anywhere
+    /// (`AdminResource.validatePartitionedTopicName`). A topic without partitions may have such a name.
     pub fn can_be_partitioned(&self) -> bool {
         !self.0.contains(PARTITION_MARK)
     }
