@@ -82,10 +82,7 @@ fn create(pair: &mut Pair<NativeFilter>, client: ClientId, topics: Vec<Creatable
 }
 
 fn told_of(pair: &mut Pair<NativeFilter>, client: ClientId, request: &CreateTopicsRequest) -> Vec<(String, Told)> {
-    let response = match pair.ask(client, request, 7, PATIENCE) {
-        Ok(response) => response,
-        Err(error) => panic!("{error:?} {:?}", isthmus_host_tests::pair::Filter::log(&mut pair.filter)),
-    };
+    let response = pair.ask(client, request, 7, PATIENCE).unwrap();
     let rows = response.topics.into_iter();
     rows.map(|row| (row.name.to_string(), (row.error_code, row.error_message.map(|words| words.to_string())))).collect()
 }
