@@ -20,7 +20,7 @@ pub(super) enum Upstream {
 impl Link {
     /// Moves what can be moved, in each direction once; whether anything did.
     pub(super) fn turn(&mut self, filter: &mut WasmFilter, broker: Option<&mut ScriptedBroker>, now: Now) -> bool {
-        let mut moved = self.from_client(filter, now);
+        let mut moved = self.read_client(filter, now);
         moved |= match (&mut self.upstream, broker) {
             (Upstream::Pulsar(_), _) => self.exchange_with_pulsar(filter, now),
             (Upstream::Scripted { .. }, Some(broker)) => self.exchange_with_script(filter, broker, now),
@@ -49,7 +49,7 @@ impl Link {
     }
 
     /// A client is read only once its broker is connected, as `tcp_proxy` does.
-    fn from_client(&mut self, filter: &mut WasmFilter, now: Now) -> bool {
+    fn read_client(&mut self, filter: &mut WasmFilter, now: Now) -> bool {
         let connected = match &self.upstream {
             Upstream::Pulsar(socket) => socket.connected && socket.unsent() < BUFFER_LIMIT,
             Upstream::Scripted { .. } => true,
