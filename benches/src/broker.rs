@@ -9,9 +9,10 @@ use isthmus::frame::Splitter;
 use isthmus::pulsar::command::pong;
 use isthmus::pulsar::frame::{DEFAULT_MAX_FRAME_BYTES, parse_frame, write_command, write_command_with_section};
 use isthmus::pulsar::proto::{
-    BaseCommand, CommandConnected, CommandFlow, CommandGetLastMessageIdResponse, CommandMessage,
-    CommandPartitionedTopicMetadataResponse, CommandProducerSuccess, CommandSend, CommandSendReceipt, CommandSubscribe,
-    CommandSuccess, MessageIdData, command_partitioned_topic_metadata_response::LookupType,
+    BaseCommand, CommandConnected, CommandFlow, CommandGetLastMessageIdResponse, CommandLookupTopicResponse,
+    CommandMessage, CommandPartitionedTopicMetadataResponse, CommandProducerSuccess, CommandSend, CommandSendReceipt,
+    CommandSubscribe, CommandSuccess, MessageIdData, command_lookup_topic_response,
+    command_partitioned_topic_metadata_response,
 };
 
 const LEDGER: u64 = 1;
@@ -66,8 +67,16 @@ impl Broker {
             self.say(CommandPartitionedTopicMetadataResponse {
                 partitions: Some(1),
                 request_id: asked.request_id,
-                response: Some(LookupType::Success.into()),
+                response: Some(command_partitioned_topic_metadata_response::LookupType::Success.into()),
                 ..CommandPartitionedTopicMetadataResponse::default()
+            });
+        } else if let Some(lookup) = command.lookup_topic {
+            self.say(CommandLookupTopicResponse {
+                broker_service_url: Some("pulsar://127.0.0.1:9092".into()),
+                response: Some(command_lookup_topic_response::LookupType::Connect.into()),
+                request_id: lookup.request_id,
+                authoritative: Some(true),
+                ..CommandLookupTopicResponse::default()
             });
         } else if let Some(producer) = command.producer {
             self.say(CommandProducerSuccess {
