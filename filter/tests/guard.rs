@@ -109,15 +109,13 @@ proptest! {
     }
 
     #[test]
-    fn no_body_passes_when_it_is_cut_short_or_goes_on(entropy in vec(any::<u8>(), 0..100)) {
+    fn no_body_passes_when_it_is_cut_short(entropy in vec(any::<u8>(), 0..100)) {
         for (case, version) in cases() {
-            let mut body = body(case.shape, version, &entropy);
+            let body = body(case.shape, version, &entropy);
             for length in 0..body.len() {
                 let cut = check(case.shape, version, &body[..length]);
                 prop_assert!(cut.is_err(), "{} v{} cut at {}", case.name, version, length);
             }
-            body.push(0);
-            prop_assert!(check(case.shape, version, &body).is_err(), "{} v{} goes on", case.name, version);
         }
     }
 

@@ -66,8 +66,6 @@ fn read_back(sections: &[Vec<u8>], base_offset: i64) -> Vec<(i64, Record)> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
-
     #[test]
     fn records_come_back_as_they_were(records in vec(record(), 1..20), codec in 0..KAFKA_CODECS.len(), base in 0_i64..1 << 40) {
         let (_, number, compress) = KAFKA_CODECS[codec];

@@ -127,6 +127,28 @@ fn a_compressed_batch_that_fits_whole_is_left_out_in_part_without_a_split() {
 }
 
 #[test]
+fn what_is_left_of_a_compressed_batch_is_sent_even_if_it_compresses_to_more_than_the_whole() {
+    let records = vec![Record::new("key", "the same in every record"); 60];
+    let compressed = Batch::of(&records)
+        .compressed(3, |plain| records_support::compress::lz4(plain, lz4_flex::frame::FrameInfo::new()));
+    let bytes = compressed.encode();
+    // LZ4 takes a byte for 255 that repeat; from 128 on a sequence id takes a byte more.
+    let params = SendParams { sequence_id: 127, ..params() };
+    let entry_len = |skip_records| {
+        let (out, _) = send(&bytes, &SendParams { skip_records, ..params }).unwrap();
+        frames(&out)[0].section.len()
+    };
+    let whole = entry_len(0);
+    let skip_records = (1..10).find(|skip_records| entry_len(*skip_records) > whole).expect("a larger rest");
+    let (out, sent) = send(&bytes, &SendParams { skip_records, max_message_size: whole, ..params }).unwrap();
+    assert!(sent.len() > 1 && frames(&out).iter().all(|frame| frame.section.len() <= whole));
+    assert_eq!(
+        (sent[0].first_sequence_id, sent[sent.len() - 1].last_sequence_id),
+        (127 + u64::from(skip_records), 186)
+    );
+}
+
+#[test]
 fn one_record_too_large_for_an_entry_fails_the_batch() {
     let records = [Record::new(None, "small"), Record::of_value(random_bytes(1, ENTRY_MAX))];
     assert_eq!(send(&batch(&records), &small()).unwrap_err(), BatchError::RecordTooLarge);

@@ -51,8 +51,6 @@ pub enum Fault {
     TooMany,
     /// A tagged field whose content is not as long as announced, or that its version does not have.
     Tag,
-    /// Bytes behind the last field.
-    Trailing,
 }
 
 impl fmt::Display for GuardError {
@@ -68,7 +66,6 @@ impl fmt::Display for GuardError {
             Fault::NotUtf8 => write!(f, "{field} at byte {offset} is not UTF-8"),
             Fault::TooMany => write!(f, "{field} at byte {offset} has more elements than a request may have"),
             Fault::Tag => write!(f, "{field} at byte {offset} is not a tagged field of this version"),
-            Fault::Trailing => write!(f, "the request goes on behind its last field, at byte {offset}"),
         }
     }
 }
@@ -91,7 +88,8 @@ pub fn decode<T: Guarded>(api_version: i16, mut body: Bytes) -> Result<T, GuardE
     T::decode(&mut body, api_version).map_err(|error| GuardError::Shape(error.to_string()))
 }
 
-/// Walks a body of `api_version` along its shape, to its last byte.
+/// Walks a body of `api_version` along its shape, to its last field. What lies behind is ignored, as Apache Kafka ignores it:
+/// librdkafka asks for the metadata of all topics with three bytes too many.
 pub fn check(shape: &Shape, api_version: i16, body: &[u8]) -> Result<(), GuardError> {
     let mut walk = Walk {
         reader: Reader::new(body),
@@ -101,7 +99,7 @@ pub fn check(shape: &Shape, api_version: i16, body: &[u8]) -> Result<(), GuardEr
         elements: 0,
         tagged_fields: 0,
     };
-    walk.body(shape.fields).map_err(|fault| GuardError::Malformed {
+    walk.structure(shape.fields).map_err(|fault| GuardError::Malformed {
         field: walk.field,
         offset: body.len().saturating_sub(walk.reader.remaining()),
         fault,
@@ -119,12 +117,6 @@ struct Walk<'a> {
 }
 
 impl Walk<'_> {
-    fn body(&mut self, fields: &'static [Field]) -> Result<(), Fault> {
-        self.structure(fields)?;
-        self.field = "";
-        if self.reader.remaining() > 0 { Err(Fault::Trailing) } else { Ok(()) }
-    }
-
     fn structure(&mut self, fields: &'static [Field]) -> Result<(), Fault> {
         let version = self.api_version;
         for field in fields.iter().filter(|field| field.tag.is_none() && field.is_in(version)) {
@@ -377,9 +369,10 @@ mod tests {
 
     #[cfg_attr(target_arch = "wasm32", wasm_bindgen_test)]
     #[cfg_attr(not(target_arch = "wasm32"), test)]
-    fn bytes_behind_the_last_field_are_refused() {
-        let error = decode::<MetadataRequest>(1, Bytes::from_static(b"\0\0\0\0!")).unwrap_err();
-        assert_eq!(error, GuardError::Malformed { field: "", offset: 4, fault: Fault::Trailing });
+    fn bytes_behind_the_last_field_are_ignored() {
+        // As librdkafka 2.12 asks for all topics in version 12.
+        let request = decode::<MetadataRequest>(12, Bytes::from_static(b"\0\0\0\0\x01\0\0")).unwrap();
+        assert_eq!(request.topics, None);
     }
 
     #[cfg_attr(target_arch = "wasm32", wasm_bindgen_test)]

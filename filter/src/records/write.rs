@@ -219,20 +219,24 @@ fn send_compressed(
     // fits. The attempt is made over the whole batch even if part of it is stored, for the same split comes out.
     if !params.one_entry_per_key {
         let (out_before, sent_before) = (out.len(), sent.len());
-        let whole = [batch.record_count()];
-        let attempt = send(&whole, &SendParams { skip_records: 0, ..*params }, out, sent);
-        let fits = match attempt {
-            Ok(()) => true,
-            Err(BatchError::RecordTooLarge) => false,
-            Err(error) => return Err(error),
+        let mut fits = |params: &SendParams<'_>, out: &mut Vec<u8>, sent: &mut Vec<SentEntry>| {
+            let result = send(&[batch.record_count()], params, out, sent);
+            if result == Err(BatchError::RecordTooLarge) {
+                out.truncate(out_before);
+                return Ok(false);
+            }
+            result.map(|()| true)
         };
-        if fits && params.skip_records == 0 {
-            return Ok(());
-        }
-        out.truncate(out_before);
-        sent.truncate(sent_before);
-        if fits {
-            return send(&whole, params, out, sent);
+        if fits(&SendParams { skip_records: 0, ..*params }, out, sent)? {
+            if params.skip_records == 0 {
+                return Ok(());
+            }
+            out.truncate(out_before);
+            sent.truncate(sent_before);
+            // Fewer records may compress to more bytes; then they are split like a batch that does not fit.
+            if fits(params, out, sent)? {
+                return Ok(());
+            }
         }
     }
     let limits =
