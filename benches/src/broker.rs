@@ -9,9 +9,10 @@ use isthmus::frame::Splitter;
 use isthmus::pulsar::command::pong;
 use isthmus::pulsar::frame::{DEFAULT_MAX_FRAME_BYTES, parse_frame, write_command, write_command_with_section};
 use isthmus::pulsar::proto::{
-    BaseCommand, CommandConnected, CommandFlow, CommandGetLastMessageIdResponse, CommandMessage,
-    CommandPartitionedTopicMetadataResponse, CommandProducerSuccess, CommandSend, CommandSendReceipt, CommandSubscribe,
-    CommandSuccess, MessageIdData, command_partitioned_topic_metadata_response::LookupType,
+    BaseCommand, CommandConnected, CommandFlow, CommandGetLastMessageIdResponse, CommandLookupTopicResponse,
+    CommandMessage, CommandPartitionedTopicMetadataResponse, CommandProducerSuccess, CommandSend, CommandSendReceipt,
+    CommandSubscribe, CommandSuccess, MessageIdData, command_lookup_topic_response,
+    command_partitioned_topic_metadata_response,
 };
 
 const LEDGER: u64 = 1;
@@ -25,9 +26,16 @@ pub struct Broker {
     next_entry: u64,
     /// Where each subscription starts.
     starts: BTreeMap<u64, u64>,
-    /// The subscription that was allowed more than the one message of a peek, and its next entry.
-    reader: Option<(u64, u64)>,
+    reader: Option<Reader>,
     out: Vec<u8>,
+}
+
+/// The subscription that was allowed more than the one message of a peek.
+struct Reader {
+    consumer_id: u64,
+    next_entry: u64,
+    /// In messages. While it is above zero a whole entry is sent.
+    permits: i64,
 }
 
 impl Broker {
@@ -66,8 +74,16 @@ impl Broker {
             self.say(CommandPartitionedTopicMetadataResponse {
                 partitions: Some(1),
                 request_id: asked.request_id,
-                response: Some(LookupType::Success.into()),
+                response: Some(command_partitioned_topic_metadata_response::LookupType::Success.into()),
                 ..CommandPartitionedTopicMetadataResponse::default()
+            });
+        } else if let Some(lookup) = command.lookup_topic {
+            self.say(CommandLookupTopicResponse {
+                broker_service_url: Some("pulsar://127.0.0.1:9092".into()),
+                response: Some(command_lookup_topic_response::LookupType::Connect.into()),
+                request_id: lookup.request_id,
+                authoritative: Some(true),
+                ..CommandLookupTopicResponse::default()
             });
         } else if let Some(producer) = command.producer {
             self.say(CommandProducerSuccess {
@@ -115,19 +131,23 @@ impl Broker {
     }
 
     fn on_flow(&mut self, flow: CommandFlow) {
-        let start = self.starts.remove(&flow.consumer_id);
-        match (start, flow.message_permits) {
-            (Some(entry), 1) => self.message(flow.consumer_id, entry),
-            (Some(entry), _) => self.reader = Some((flow.consumer_id, entry)),
+        let CommandFlow { consumer_id, message_permits } = flow;
+        let permits = i64::from(message_permits);
+        match (self.starts.remove(&consumer_id), &mut self.reader) {
+            (Some(entry), _) if permits == 1 => self.message(consumer_id, entry),
+            (Some(next_entry), _) => self.reader = Some(Reader { consumer_id, next_entry, permits }),
+            (None, Some(reader)) if reader.consumer_id == consumer_id => reader.permits += permits,
             (None, _) => {}
         }
     }
 
-    /// The next entry for the reader, if there is one.
+    /// The next entry for the reader, if it is allowed.
     pub fn next_message(&mut self) -> Vec<u8> {
-        if let Some((consumer, entry)) = self.reader {
-            self.reader = Some((consumer, entry + 1));
-            self.message(consumer, entry);
+        if let Some(reader) = self.reader.as_mut().filter(|reader| reader.permits > 0) {
+            let (consumer_id, entry) = (reader.consumer_id, reader.next_entry);
+            reader.next_entry += 1;
+            reader.permits -= self.records as i64;
+            self.message(consumer_id, entry);
         }
         std::mem::take(&mut self.out)
     }

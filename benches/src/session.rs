@@ -169,8 +169,8 @@ impl Exchange {
         let case = Case::new(shape);
         // An offset that stands nowhere else in the request.
         const MARK: i64 = 0x0123_4567_89ab_cdef;
-        let partition =
-            FetchPartition::default().with_partition(0).with_fetch_offset(MARK).with_partition_max_bytes(1 << 20);
+        // One entry is more than one byte: each response has one.
+        let partition = FetchPartition::default().with_partition(0).with_fetch_offset(MARK).with_partition_max_bytes(1);
         let topic = FetchTopic::default().with_topic(topic_name()).with_partitions(vec![partition]);
         let body = FetchRequest::default()
             .with_replica_id(BrokerId(-1))

@@ -12,6 +12,7 @@ pub mod exchange;
 pub mod fetch;
 pub mod init_producer_id;
 pub mod list_offsets;
+pub mod matrix;
 pub mod metadata;
 pub mod produce;
 

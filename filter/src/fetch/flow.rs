@@ -68,6 +68,11 @@ impl Flow {
         permits
     }
 
+    /// Whether the broker may send more than it has sent.
+    pub fn allows_more(&self) -> bool {
+        self.balance > 0
+    }
+
     /// Gives back what was reserved: the reader is gone.
     pub fn close(&mut self, budget: &mut Budget) {
         self.balance = 0;
@@ -121,6 +126,20 @@ mod tests {
         budget.take(1);
         assert_eq!(Flow::default().grant(0, false, &mut budget), 0);
         assert_eq!(Flow::default().grant(0, true, &mut budget), 1);
+    }
+
+    #[test]
+    fn with_the_budget_spent_nothing_more_is_awaited_behind_that_one_entry() {
+        let mut budget = Budget::new(1);
+        budget.take(1);
+        let mut flow = Flow::default();
+        flow.grant(0, true, &mut budget);
+        assert!(flow.allows_more());
+
+        flow.on_entry(64 * 1024, 1, &mut budget);
+        flow.grant(64 * 1024, true, &mut budget);
+
+        assert!(!flow.allows_more());
     }
 
     #[test]

@@ -276,9 +276,11 @@ impl Reader {
     }
 
     /// Whether more is on its way that a fetch of up to `max_bytes` should take along: Kafka answers with all there is.
+    /// Where memory is short nothing more was allowed, and waiting would be for nothing.
     pub fn is_filling(&self, max_bytes: usize) -> bool {
         matches!(self.state, State::Streaming { .. })
             && self.end > self.next
+            && self.flow.allows_more()
             && self.queued_bytes < max_bytes.min(FILL_BYTES)
     }
 

@@ -10,6 +10,8 @@ use super::crc::Crc;
 
 /// Bytes before what the length field counts: base offset and length (DefaultRecordBatch.java).
 const LENGTH_END: usize = 12;
+/// Bytes as far as the magic: with fewer, Kafka's broker sees no batch at all.
+const MAGIC_END: usize = 17;
 /// Bytes before what the checksum covers.
 const CRC_END: usize = 21;
 /// Bytes before the records.
@@ -40,10 +42,11 @@ pub struct KafkaBatch<'a> {
 }
 
 impl<'a> KafkaBatch<'a> {
-    /// Parses the `records` field of one partition of a Produce request, whole: exactly one batch.
+    /// Parses the `records` field of one partition of a Produce request: exactly one batch.
     ///
     /// Checks what Kafka's broker checks before it looks at single records (`LogValidator.java`,
-    /// `ProduceRequest.validateRecords`). Does not read the records, does not compute the checksum.
+    /// `ProduceRequest.validateRecords`). Does not read the records, does not compute the checksum. Bytes behind the
+    /// batch that are no whole batch are ignored, as there (`ByteBufferLogInputStream.nextBatch`).
     pub fn parse(records: &'a [u8]) -> Result<KafkaBatch<'a>, BatchError> {
         if records.is_empty() {
             return Err(BatchError::NoBatch);
@@ -61,11 +64,11 @@ impl<'a> KafkaBatch<'a> {
         if whole > records.len() {
             return Err(BatchError::Truncated);
         }
-        if whole < records.len() {
+        if is_batch(records.get(whole..).unwrap_or_default()) {
             return Err(BatchError::MoreThanOneBatch);
         }
-        let covered = records.get(CRC_END..).ok_or(BatchError::Truncated)?;
-        let section = records.get(HEADER_BYTES..).ok_or(BatchError::Truncated)?;
+        let covered = records.get(CRC_END..whole).ok_or(BatchError::Truncated)?;
+        let section = records.get(HEADER_BYTES..whole).ok_or(BatchError::Truncated)?;
         let damaged = |error| {
             if Crc::START.update(covered).finish() == header.crc { error } else { BatchError::ChecksumMismatch }
         };
@@ -144,6 +147,15 @@ impl<'a> KafkaBatch<'a> {
     pub(crate) fn verify(&self) -> Result<(), BatchError> {
         self.check_crc(Crc::START.update(self.covered))
     }
+}
+
+/// Whether Kafka's broker would take these bytes for a batch, good or bad.
+fn is_batch(bytes: &[u8]) -> bool {
+    let length = || be_i32::<_, ()>(bytes.get(LENGTH_END.saturating_sub(4)..)?).ok().map(|(_, length)| length);
+    bytes.len() >= MAGIC_END
+        && length().is_some_and(|length| {
+            usize::try_from(length).map_or(true, |length| LENGTH_END.saturating_add(length) <= bytes.len())
+        })
 }
 
 /// The header's fields as they stand.
@@ -235,7 +247,7 @@ pub enum BatchError {
     LengthTooSmall,
     /// A message set of Kafka's first two formats, or none of its formats at all.
     UnsupportedMagic,
-    /// Something stands behind the batch.
+    /// Another batch stands behind the first.
     MoreThanOneBatch,
     /// The CRC32C differs.
     ChecksumMismatch,
@@ -270,6 +282,7 @@ impl BatchError {
     pub const fn kafka_error(self) -> ResponseError {
         match self {
             BatchError::NoBatch
+            | BatchError::Truncated
             | BatchError::UnsupportedMagic
             | BatchError::MoreThanOneBatch
             | BatchError::WrongCount
@@ -278,9 +291,7 @@ impl BatchError {
             | BatchError::NoSequence
             | BatchError::MalformedRecord
             | BatchError::Decompression => ResponseError::InvalidRecord,
-            BatchError::Truncated | BatchError::LengthTooSmall | BatchError::ChecksumMismatch => {
-                ResponseError::CorruptMessage
-            }
+            BatchError::LengthTooSmall | BatchError::ChecksumMismatch => ResponseError::CorruptMessage,
             BatchError::LogAppendTime => ResponseError::InvalidTimestamp,
             BatchError::UnknownCodec => ResponseError::UnsupportedCompressionType,
             BatchError::DecompressedTooLarge | BatchError::RecordTooLarge | BatchError::TooManyEntries => {

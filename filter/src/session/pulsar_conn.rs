@@ -464,7 +464,7 @@ impl PulsarConn {
 
     /// Asks for a sign of life, so that responses find a frame to leave with. One at a time: whichever frame comes first serves all.
     pub fn ping(&mut self, now: Instant) {
-        if self.ping_deadline.is_none() && !matches!(self.state, State::Idle | State::Failed(_)) {
+        if self.ping_deadline.is_none() && matches!(self.state, State::Ready { .. }) {
             write_command(&command::ping(), &mut self.out);
             self.ping_deadline = Some(now + PONG_TIMEOUT);
             self.pings = self.pings.saturating_add(1);

@@ -34,7 +34,8 @@ pub enum Action {
 /// |---|---|---|---|---|
 /// | Idle | no | yes | – | Connect |
 /// | Idle | yes | – | – | Close |
-/// | any other | – | – | yes | Ping |
+/// | ExpectConnected | – | – | yes | Rest: CONNECTED opens the window, and nothing may be sent before it |
+/// | Ready | – | – | yes | Ping |
 /// | Failed | – | – | – | Close |
 /// | any other | yes | – | no | Close |
 pub fn act(joint: Joint) -> Action {
@@ -44,7 +45,8 @@ pub fn act(joint: Joint) -> Action {
         Phase::Idle => Action::Rest,
         // No frame will come any more: what is ready cannot leave.
         Phase::Failed => Action::Close,
-        Phase::ExpectConnected | Phase::Ready if joint.response_ready => Action::Ping,
+        Phase::ExpectConnected if joint.response_ready => Action::Rest,
+        Phase::Ready if joint.response_ready => Action::Ping,
         Phase::ExpectConnected | Phase::Ready if joint.kafka_closing => Action::Close,
         Phase::ExpectConnected | Phase::Ready => Action::Rest,
     }
@@ -66,7 +68,11 @@ mod tests {
     #[test]
     fn a_ready_response_asks_for_a_window() {
         assert_eq!(act(Joint { response_ready: true, ..REST }), Action::Ping);
-        assert_eq!(act(Joint { response_ready: true, pulsar: Phase::ExpectConnected, ..REST }), Action::Ping);
+    }
+
+    #[test]
+    fn between_connect_and_connected_nothing_is_sent() {
+        assert_eq!(act(Joint { response_ready: true, pulsar: Phase::ExpectConnected, ..REST }), Action::Rest);
     }
 
     #[test]

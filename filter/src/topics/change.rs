@@ -53,11 +53,17 @@ impl Refused {
     /// The admin REST did not do it.
     pub fn by_admin(error: &AdminError) -> Self {
         let mut message = error.message();
-        if matches!(error, AdminError::Status(307, _)) {
-            message.push_str(
-                "; another broker owns the topic, so admin_cluster must reach every broker, or a proxy that follows redirects",
-            );
-        }
+        message.push_str(match error {
+            AdminError::Status(307, _) => {
+                "; another broker owns the topic, so admin_cluster must reach every broker, or a proxy that follows redirects"
+            }
+            // Envoy's own answers for a cluster that it does not reach are among these.
+            AdminError::Status(502..=504, _) => "; check the admin_cluster",
+            AdminError::Status(..)
+            | AdminError::NotConfigured
+            | AdminError::Unreachable
+            | AdminError::Malformed(_) => "",
+        });
         Self::because(error.kafka_code(), message)
     }
 }

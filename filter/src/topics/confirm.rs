@@ -24,8 +24,7 @@ impl Wanted {
     fn is_seen(self, counted: &Result<Partitions, PulsarError>) -> bool {
         match (self, counted) {
             (Wanted::Partitions(wanted), Ok(Partitions::Partitioned(count))) => *count >= wanted,
-            (Wanted::Partitions(_), Ok(Partitions::NonPartitioned) | Err(_)) => false,
-            (Wanted::Gone, Ok(_)) => false,
+            (Wanted::Partitions(_), Ok(Partitions::NonPartitioned) | Err(_)) | (Wanted::Gone, Ok(_)) => false,
             (Wanted::Gone, Err(error)) => error.is_not_found(),
         }
     }

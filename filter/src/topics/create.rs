@@ -21,7 +21,7 @@ use crate::time::Instant;
 enum State {
     New,
     Looking(CountPartitions),
-    Creating(AdminChange),
+    Creating(u32, AdminChange),
     Confirming(Confirm),
 }
 
@@ -38,6 +38,14 @@ pub struct CreateTopic {
 impl CreateTopic {
     /// Not yet begun.
     pub fn new(topic: KafkaTopic, partitions: Result<u32, Refused>, validate_only: bool) -> Self {
+        let partitions = if topic.can_be_partitioned() {
+            partitions
+        } else {
+            Err(Refused::because(
+                ResponseError::InvalidTopicException,
+                "Topic name is invalid: Pulsar makes no partitioned topic whose name contains '-partition-'",
+            ))
+        };
         Self { topic, partitions, validate_only, state: State::New }
     }
 
@@ -47,10 +55,10 @@ impl CreateTopic {
 
     fn begin(&self, io: &mut Io<'_>) -> State {
         match self.partitions {
-            Ok(partitions) if !self.validate_only => {
+            Ok(count) if !self.validate_only => {
                 let path = self.topic.base(&io.shared.config).admin_path("/partitions");
-                let body = Bytes::from(partitions.to_string());
-                State::Creating(AdminChange::new(Method::Put, path, Some(body), io))
+                let body = Bytes::from(count.to_string());
+                State::Creating(count, AdminChange::new(Method::Put, path, Some(body), io))
             }
             Ok(_) | Err(_) => State::Looking(CountPartitions::ask(&self.topic, io)),
         }
@@ -64,12 +72,8 @@ impl CreateTopic {
         let refused = Refused::by_admin(error);
         io.shared.log.warn(format!("topic {} was not created: {}", self.topic, error.message()));
         match error {
-            // Pulsar makes no partitioned topic whose name holds "-partition-" anywhere.
-            AdminError::Status(412, reason) if reason.contains("-partition-") => {
-                Refused { code: ResponseError::InvalidTopicException, ..refused }
-            }
             AdminError::Status(406, _) => Refused { code: ResponseError::InvalidPartitions, ..refused },
-            // No such namespace, or as many topics as its policies allow. Names were looked at before.
+            // No such namespace, or as many topics as its policies allow.
             AdminError::Status(404 | 412, _) => Refused { code: ResponseError::PolicyViolation, ..refused },
             AdminError::Status(..) | AdminError::NotConfigured | AdminError::Unreachable | AdminError::Malformed(_) => {
                 refused
@@ -92,11 +96,11 @@ impl Change for CreateTopic {
                         Err(error) => Err(Refused::by_broker(&error)),
                     });
                 }
-                State::Creating(change) => {
-                    if let Err(error) = change.poll(io)? {
+                State::Creating(count, change) => {
+                    let (count, done) = (*count, change.poll(io)?);
+                    if let Err(error) = done {
                         return Some(Err(self.refused(&error, io)));
                     }
-                    let count = self.partitions.as_ref().copied().unwrap_or_default();
                     forget(&self.topic, count, io);
                     State::Confirming(Confirm::new(&self.topic, Wanted::Partitions(count), io))
                 }
@@ -114,7 +118,7 @@ impl Change for CreateTopic {
     fn next_wake(&self) -> Option<Instant> {
         match &self.state {
             State::New | State::Looking(_) => None,
-            State::Creating(change) => change.next_wake(),
+            State::Creating(_, change) => change.next_wake(),
             State::Confirming(confirm) => confirm.next_wake(),
         }
     }
@@ -122,7 +126,7 @@ impl Change for CreateTopic {
     fn overdue(&mut self, io: &mut Io<'_>) -> Refused {
         match &self.state {
             State::New | State::Looking(_) => Refused::because(ResponseError::RequestTimedOut, "nothing was created"),
-            State::Creating(change) => overdue(change),
+            State::Creating(_, change) => overdue(change),
             State::Confirming(_) => {
                 io.shared.partitions.forget(&self.topic);
                 Refused::because(ResponseError::RequestTimedOut, "created, but this broker does not see it yet")

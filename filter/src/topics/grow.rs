@@ -4,7 +4,7 @@ use bytes::Bytes;
 use kafka_protocol::error::ResponseError;
 
 use super::admin_change::AdminChange;
-use super::change::{Change, Refused, forget};
+use super::change::{Change, MAX_PARTITIONS_PER_REQUEST, Refused, forget};
 use super::confirm::{Confirm, Wanted};
 use super::create::overdue;
 use super::name::KafkaTopic;
@@ -72,8 +72,14 @@ impl GrowTopic {
                 self.topic
             )));
         }
+        let additional = wanted.saturating_sub(count);
+        if u64::from(additional) > MAX_PARTITIONS_PER_REQUEST {
+            return Err(Refused::because(
+                ResponseError::PolicyViolation,
+                "Excessively large number of partitions per request.",
+            ));
+        }
         if let Some(assigned) = &self.assigned {
-            let additional = wanted.saturating_sub(count);
             if usize::try_from(additional).ok() != Some(assigned.partitions) {
                 let message = format!(
                     "Attempted to add {additional} additional partition(s), but only {} assignment(s) were specified.",

@@ -61,6 +61,12 @@ impl KafkaTopic {
         &self.0
     }
 
+    /// Whether Pulsar makes a partitioned topic of this name: it does not where its mark for partitions stands anywhere
+    /// (`AdminResource.validatePartitionedTopicName`). A topic without partitions may have such a name.
+    pub fn can_be_partitioned(&self) -> bool {
+        !self.0.contains(PARTITION_MARK)
+    }
+
     /// `persistent://tenant/namespace/name`.
     pub fn base(&self, config: &Config) -> PulsarTopic {
         PulsarTopic(format!("persistent://{}/{}/{}", config.tenant, config.namespace, self.0).into())
