@@ -222,8 +222,13 @@ impl Exchange for Produce {
         match self.acks {
             Acks::Stored => Vec::new(),
             Acks::None => {
-                let lost = |topic: &Topic| topic.partitions.iter().filter(|partition| partition.is_unsent(producers)).count();
-                self.topics.iter().map(|topic| (topic.name.as_str(), lost(topic))).filter(|(_, lost)| *lost > 0).collect()
+                let lost =
+                    |topic: &Topic| topic.partitions.iter().filter(|partition| partition.is_unsent(producers)).count();
+                self.topics
+                    .iter()
+                    .map(|topic| (topic.name.as_str(), lost(topic)))
+                    .filter(|(_, lost)| *lost > 0)
+                    .collect()
             }
         }
     }

@@ -83,6 +83,8 @@ pub struct Producer {
     history: History,
     /// Next sequence; `None` while the producer is unknown.
     expected: Option<u64>,
+    /// Behind the highest sequence that the broker has seen: what lies before it may be stored already.
+    pushed: u64,
     peek: Option<(Position, Peek)>,
     settled: Vec<(Ticket, Outcome)>,
     used: Instant,
@@ -99,6 +101,7 @@ impl Producer {
             batches: VecDeque::new(),
             history: History::default(),
             expected: None,
+            pushed: 0,
             peek: None,
             settled: Vec::new(),
             used: now,
@@ -171,8 +174,8 @@ impl Producer {
             if entry.first_sequence_id == first.saturating_add(u64::from(skipped)) {
                 *stored = Some(position);
             }
+            self.history.on_receipt(first);
         }
-        self.history.on_receipt(first);
         if entries.is_empty() {
             batch.progress = match (*stored, &self.state) {
                 (Some(position), _) => Progress::Stored { first, skipped, position },
@@ -194,8 +197,8 @@ impl Producer {
         let Some(index) = self.batches.iter().position(|batch| batch.has_sent(sequence_id)) else { return };
         let error = ProduceError::Pulsar(error);
         let Some(batch) = self.batches.get_mut(index) else { return };
-        let Progress::Sent { first, bytes, entries, .. } = &mut batch.progress else { return };
-        let first = *first;
+        let Progress::Sent { first, bytes, entries, repeated, .. } = &mut batch.progress else { return };
+        let (first, repeated) = (*first, *repeated);
         self.sends_in_flight = self.sends_in_flight.saturating_sub(entries.len());
         if error.is_undetermined() && !bytes.is_empty() && now + RETRY_PAUSE < batch.deadline {
             let bytes = std::mem::take(bytes);
@@ -204,10 +207,15 @@ impl Producer {
             return;
         }
         let sequences = first..first.saturating_add(batch.records.into());
-        // A plain producer's numbers are ours: none is used twice.
-        if let Identity::Idempotent { .. } = self.identity {
-            let passed = self.batches.iter().skip(index.saturating_add(1)).any(Pending::is_stored);
-            self.history.on_refusal(sequences, passed);
+        match self.identity {
+            // Its numbers are ours: none is used twice.
+            Identity::Plain => {}
+            // Its first try may be stored, whatever is said of this one. The client sends it again, and what follows waits for it.
+            Identity::Idempotent { .. } if repeated => self.expected = Some(first),
+            Identity::Idempotent { .. } => {
+                let passed = self.batches.iter().skip(index.saturating_add(1)).any(Pending::is_stored);
+                self.history.on_refusal(sequences, passed);
+            }
         }
         self.settle(first, Outcome::Failed(error));
     }
@@ -274,6 +282,7 @@ impl Producer {
                     Identity::Plain => Some(0),
                     Identity::Idempotent { .. } => last_sequence_id.and_then(|last| last.checked_add(1)),
                 };
+                self.pushed = self.expected.unwrap_or(0);
                 self.state = State::Ready { id, name };
             }
             Some(Err(PulsarError::Refused { code: ServerError::ProducerBusy, .. })) => {
@@ -335,16 +344,19 @@ impl Producer {
         let Progress::Held { bytes, .. } = &batch.progress else { return };
         let bytes = bytes.clone();
         io.shared.held.give_back(bytes.len());
-        let (first, skip, repeated) = match self.verdict(&batch) {
-            Verdict::Next(first) => (first, 0, false),
-            Verdict::PartlyRepeated { first, skip } => (first, skip, true),
-            Verdict::Repeated(first) => (first, 0, true),
+        let (first, skip) = match self.verdict(&batch) {
+            Verdict::Next(first) | Verdict::Repeated(first) => (first, 0),
+            Verdict::PartlyRepeated { first, skip } => (first, skip),
             Verdict::OutOfOrder => return self.settle_batch(batch, Outcome::Failed(ProduceError::OutOfOrderSequence)),
         };
         let sequences = first..first.saturating_add(batch.records.into());
+        let repeated = first < self.pushed;
         if repeated {
             match self.history.look_up(&sequences) {
-                Known::Stored(offset) => return self.settle_batch(batch, Outcome::Stored(offset)),
+                Known::Stored(offset) => {
+                    self.expected = self.expected.max(Some(sequences.end));
+                    return self.settle_batch(batch, Outcome::Stored(offset));
+                }
                 Known::OutOfOrder => {
                     return self.settle_batch(batch, Outcome::Failed(ProduceError::OutOfOrderSequence));
                 }
@@ -352,7 +364,8 @@ impl Producer {
             }
             let in_flight = |other: &&mut Pending| other.sequences().is_some_and(|other| overlap(&other, &sequences));
             if let Some(first_try) = self.batches.iter_mut().find(in_flight) {
-                if first_try.sequences() == Some(sequences) {
+                if first_try.sequences().as_ref() == Some(&sequences) {
+                    self.expected = self.expected.max(Some(sequences.end));
                     first_try.tickets.append(&mut batch.tickets);
                 } else {
                     self.settle_batch(batch, Outcome::Failed(ProduceError::OutOfOrderSequence));
@@ -367,6 +380,7 @@ impl Producer {
                 self.sends_in_flight = self.sends_in_flight.saturating_add(entries.len());
                 io.shared.metrics.count(Counter::RecordsIn, entries.iter().map(|entry| entry.records as usize).sum());
                 self.expected = Some(self.expected.unwrap_or(0).max(sequences.end));
+                self.pushed = self.pushed.max(sequences.end);
                 let bytes = if repeated { bytes } else { Bytes::new() };
                 batch.progress =
                     Progress::Sent { first, skipped: skip, bytes, repeated, entries: entries.into(), stored: None };

@@ -193,7 +193,11 @@ mod tests {
     #[test]
     fn the_bound_reaches_over_ledgers() {
         assert_eq!(back(7), (Position { ledger: 7, entry: 2 }, false));
-        assert_eq!(back(9), (Position { ledger: 5, entry: 3 }, false), "behind its last entry: the next ledger's first");
+        assert_eq!(
+            back(9),
+            (Position { ledger: 5, entry: 3 }, false),
+            "behind its last entry: the next ledger's first"
+        );
         assert_eq!(back(11), (Position { ledger: 5, entry: 1 }, false));
     }
 
