@@ -42,8 +42,8 @@ def pytest_collection_modifyitems(config, items):
     kept, dropped = [], []
     for item in items:
         params = item.callspec.params if hasattr(item, "callspec") else {}
-        only = [name for mark in item.iter_markers("only_on") for name in mark.args]
-        fits = not only or ("target" in params and targets.mode_of(params["target"]) in only)
+        mode = targets.mode_of(params["target"]) if "target" in params else None
+        fits = all(mode in mark.args for mark in item.iter_markers("only_on"))
         fits &= everything or item.get_closest_marker("soak") is None
         present = not any(isinstance(value, str) and value in absent for value in params.values())
         (kept if fits and present else dropped).append(item)

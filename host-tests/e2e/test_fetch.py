@@ -151,7 +151,7 @@ def test_no_partition_starves_when_max_bytes_fits_only_one(connection, new_topic
     read = {partition: 0 for partition in range(3)}
     order = [0, 1, 2]
     for _ in range(40):
-        found = connection.fetch([(topic, partition, offsets[partition]) for partition in order], max_bytes=4000)
+        found = connection.fetch([(topic, partition, offsets[partition]) for partition in order], max_bytes=4000, max_wait_ms=50)
         served = [partition for partition in order if found[topic, partition].records]
         for partition in served:
             batches = batch.read(found[topic, partition].records)

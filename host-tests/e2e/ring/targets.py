@@ -84,9 +84,9 @@ class Isthmus:
         )
 
     def envoy_beside(self, name, **filter_config):
-        """A further Envoy, not started, whose clients are sent back to itself and not to the target's own."""
+        """A further Envoy, not started. Its clients stay with it: it does not ask the brokers for the Kafka address they advertise."""
         (port,) = free_ports(1)
-        return self.new_envoy(name, port, broker_address_pattern=f"{{host}}:{port}", **filter_config)
+        return self.new_envoy(name, port, advertised_listener="", **filter_config)
 
     def start(self):
         self.pulsar.start()
