@@ -8,10 +8,13 @@ use bytes::{Buf, Bytes};
 /// Bytes of the length word.
 const LENGTH_BYTES: usize = 4;
 
+/// A part of a frame below this size is copied: keeping it would keep the whole chunk that it came in.
+const SMALL_PART_BYTES: usize = 32 * 1024;
+
 /// Cuts a stream into frames, whatever chunks it arrives in.
 ///
-/// A frame that lies in one chunk is a slice of it. One that straddles chunks is gathered in a buffer of its own, which
-/// grows as bytes arrive and never from the announced length alone; what follows it in its last chunk is sliced again.
+/// A frame that lies in one chunk is a slice of it. Of one that straddles chunks the parts are kept as they came and copied once,
+/// when the last is there: nothing is allocated for an announced length alone. What follows it in its last chunk is sliced again.
 #[derive(Debug)]
 pub struct Splitter {
     max_frame_bytes: usize,
@@ -24,8 +27,8 @@ pub struct Splitter {
 enum State {
     /// Inside a length word, of which `filled` bytes have come.
     Length { word: [u8; LENGTH_BYTES], filled: usize },
-    /// Behind the length word of a frame of `announced` bytes; `gathered` is what came in earlier chunks.
-    Body { announced: usize, gathered: Vec<u8> },
+    /// Behind the length word of a frame of `announced` bytes.
+    Body { announced: usize, parts: Parts },
     /// The stream can no longer be cut.
     Failed(FrameError),
 }
@@ -91,9 +94,9 @@ impl Splitter {
                     }
                 }
                 State::Body { announced: 0, .. } => return Ok(Some(self.emit(Bytes::new()))),
-                State::Body { announced, gathered } => {
+                State::Body { announced, parts } => {
                     let Some(chunk) = self.chunks.front_mut() else { return Ok(None) };
-                    if let Some(frame) = complete(*announced, gathered, chunk) {
+                    if let Some(frame) = parts.complete(*announced, chunk) {
                         return Ok(Some(self.emit(frame)));
                     }
                 }
@@ -132,7 +135,7 @@ impl State {
         match usize::try_from(announced) {
             Err(_) => Self::Failed(FrameError::Negative { announced }),
             Ok(announced) if announced > limit => Self::Failed(FrameError::TooLarge { announced, limit }),
-            Ok(announced) => Self::Body { announced, gathered: Vec::new() },
+            Ok(announced) => Self::Body { announced, parts: Parts::default() },
         }
     }
 }
@@ -146,20 +149,47 @@ fn fill(word: &mut [u8; LENGTH_BYTES], filled: &mut usize, chunk: &mut Bytes) {
     }
 }
 
-/// Takes from `chunk` what is missing of a frame of `announced` bytes; the frame, if that completes it.
-fn complete(announced: usize, gathered: &mut Vec<u8>, chunk: &mut Bytes) -> Option<Bytes> {
-    let missing = announced.saturating_sub(gathered.len());
-    let part = chunk.split_to(missing.min(chunk.len()));
-    if part.len() == announced {
-        return Some(part);
+/// The front of a frame whose end has not come.
+#[derive(Debug, Default)]
+struct Parts {
+    whole: Vec<Bytes>,
+    /// Behind the whole ones: small parts, put together, so that many of them do not cost more than their bytes.
+    small: Vec<u8>,
+    bytes: usize,
+}
+
+impl Parts {
+    /// Takes from `chunk` what is missing of a frame of `announced` bytes; the frame, if that completes it.
+    fn complete(&mut self, announced: usize, chunk: &mut Bytes) -> Option<Bytes> {
+        let missing = announced.saturating_sub(self.bytes);
+        let part = chunk.split_to(missing.min(chunk.len()));
+        if part.len() == announced {
+            return Some(part);
+        }
+        self.bytes = self.bytes.saturating_add(part.len());
+        if self.bytes < announced {
+            self.keep(part);
+            return None;
+        }
+        let mut frame = Vec::with_capacity(self.bytes);
+        for kept in std::mem::take(&mut self.whole) {
+            frame.extend_from_slice(&kept);
+        }
+        frame.extend_from_slice(&std::mem::take(&mut self.small));
+        frame.extend_from_slice(&part);
+        Some(Bytes::from(frame))
     }
-    let needed = gathered.len().saturating_add(part.len());
-    if needed > gathered.capacity() {
-        let target = gathered.capacity().saturating_mul(2).clamp(needed, announced);
-        gathered.reserve_exact(target.saturating_sub(gathered.len()));
+
+    fn keep(&mut self, part: Bytes) {
+        if part.len() < SMALL_PART_BYTES {
+            self.small.extend_from_slice(&part);
+        } else {
+            if !self.small.is_empty() {
+                self.whole.push(Bytes::from(std::mem::take(&mut self.small)));
+            }
+            self.whole.push(part);
+        }
     }
-    gathered.extend_from_slice(&part);
-    (gathered.len() == announced).then(|| Bytes::from(std::mem::take(gathered)))
 }
 
 #[cfg(test)]
@@ -225,16 +255,34 @@ mod tests {
 
     #[cfg_attr(target_arch = "wasm32", wasm_bindgen_test)]
     #[cfg_attr(not(target_arch = "wasm32"), test)]
-    fn the_carrying_buffer_grows_with_what_arrives_not_with_what_is_announced() {
+    fn what_is_kept_grows_with_what_arrives_not_with_what_is_announced() {
         let announced = 1 << 30;
         let mut splitter = Splitter::new(announced);
         splitter.push(Bytes::from_static(b"\x40\0\0\0"));
         splitter.push(Bytes::from_static(&[7; 1000]));
         assert_eq!(splitter.next_frame(), Ok(None));
 
-        let State::Body { gathered, .. } = &splitter.state else { panic!("not in a body: {:?}", splitter.state) };
-        assert!(gathered.capacity() <= 2000, "{} bytes are held for 1000 that came", gathered.capacity());
+        let State::Body { parts, .. } = &splitter.state else { panic!("not in a body: {:?}", splitter.state) };
+        assert!(parts.small.capacity() <= 2000, "{} bytes are held for 1000 that came", parts.small.capacity());
         assert_eq!(splitter.buffered_bytes(), 1004);
+    }
+
+    #[cfg_attr(target_arch = "wasm32", wasm_bindgen_test)]
+    #[cfg_attr(not(target_arch = "wasm32"), test)]
+    fn large_and_small_parts_keep_their_order() {
+        let body: Vec<u8> = (0..3 * SMALL_PART_BYTES).map(|place| place as u8).collect();
+        let stream = [&(body.len() as u32).to_be_bytes()[..], &body].concat();
+        let mut splitter = Splitter::new(body.len());
+        let mut rest = &stream[..];
+        let mut frames = Vec::new();
+        for size in [5, 1, SMALL_PART_BYTES, 3, 2, SMALL_PART_BYTES + 1, usize::MAX] {
+            let (part, behind) = rest.split_at(size.min(rest.len()));
+            splitter.push(Bytes::copy_from_slice(part));
+            frames.extend(drain(&mut splitter).unwrap());
+            rest = behind;
+        }
+        assert_eq!(frames, [&body[..]]);
+        assert_eq!(splitter.buffered_bytes(), 0);
     }
 
     #[cfg_attr(target_arch = "wasm32", wasm_bindgen_test)]

@@ -28,10 +28,10 @@ use crate::worker::Worker;
 use crate::worker::log::Level;
 use crate::worker::metrics::{Kind, definitions};
 
-/// How often deadlines are looked at. Envoy's timers are no finer than about 4 ms.
-const TICK: Duration = Duration::from_millis(10);
+/// The host's timer is set to the next deadline, but is no finer than this.
+const MIN_TICK: Duration = Duration::from_millis(1);
 
-/// How often counters go to the host.
+/// How often counters go to the host, and the longest time between two ticks.
 const METRICS_EVERY: Duration = Duration::from_secs(1);
 
 proxy_wasm::main! {{
@@ -55,8 +55,15 @@ struct Host {
     held_back: BTreeSet<ConnectionId>,
     metric_ids: Vec<u32>,
     metrics_due: Instant,
+    tick: Tick,
     spare: Vec<u8>,
     latest: Instant,
+}
+
+/// The host's timer: it fires when it is due, and again after each period until the period is changed.
+struct Tick {
+    period: Duration,
+    due: Instant,
 }
 
 fn with_host(root: u32, f: impl FnOnce(&mut Host)) {
@@ -98,6 +105,7 @@ impl RootContext for Root {
             held_back: BTreeSet::new(),
             metric_ids: definitions().iter().map(|(kind, name)| calls::define_metric(*kind, name)).collect(),
             metrics_due: Instant::default(),
+            tick: Tick { period: MIN_TICK, due: Instant::default() },
             spare: Vec::new(),
             latest: Instant::default(),
         };
@@ -106,7 +114,7 @@ impl RootContext for Root {
                 roots.insert(self.id, host);
             }
         });
-        calls::set_tick_period(TICK);
+        calls::set_tick_period(MIN_TICK);
         true
     }
 
@@ -177,6 +185,7 @@ impl Host {
             self.closing.insert(id);
         }
         self.write_log();
+        self.hasten_tick(now);
     }
 
     fn on_downstream(&mut self, id: ConnectionId, length: usize, end_of_stream: bool) {
@@ -262,6 +271,30 @@ impl Host {
             self.write_metrics();
         }
         self.write_log();
+        let period = self.until_due(now);
+        if period != self.tick.period {
+            calls::set_tick_period(period);
+        }
+        self.tick = Tick { period, due: now.instant + period };
+    }
+
+    /// Sets the timer to an earlier time, if something is due by then that the last tick did not know of.
+    fn hasten_tick(&mut self, now: Now) {
+        let period = self.until_due(now);
+        if now.instant + period + MIN_TICK < self.tick.due {
+            calls::set_tick_period(period);
+            self.tick = Tick { period, due: now.instant + period };
+        }
+    }
+
+    /// How long it is until a tick has something to do, in whole milliseconds.
+    fn until_due(&self, now: Now) -> Duration {
+        if !self.closing.is_empty() {
+            return MIN_TICK;
+        }
+        let due = self.worker.next_deadline().map_or(self.metrics_due, |deadline| deadline.min(self.metrics_due));
+        let millis = due.since(now.instant).as_millis().saturating_add(1);
+        Duration::from_millis(u64::try_from(millis).unwrap_or(u64::MAX)).clamp(MIN_TICK, METRICS_EVERY)
     }
 
     fn on_close(&mut self, id: ConnectionId) {
@@ -303,6 +336,7 @@ impl Host {
             self.closing.insert(id);
         }
         self.write_log();
+        self.hasten_tick(now);
     }
 
     fn dispatch(&self, request: &HttpRequest) -> Option<u32> {

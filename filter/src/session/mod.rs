@@ -1,7 +1,7 @@
 //! One client connection: the Kafka half, the Pulsar half, and what keeps them in step.
 //!
-//! Every `on_*` is one event; after it, drain [`Session::take_upstream`], [`Session::poll_admin`] and, only while the host
-//! handles bytes from the broker, [`Session::take_downstream`].
+//! Every `on_*` is one event; after it, drain [`Session::take_upstream`], [`Session::poll_admin`] and, after [`Session::on_upstream`],
+//! [`Session::take_downstream`]: the client can be reached only while the host handles bytes from the broker.
 
 pub mod admin;
 pub mod io;
@@ -23,7 +23,7 @@ use crate::fetch::readers::Readers;
 use crate::kafka::header::RequestHeader;
 use crate::produce::producers::Producers;
 use crate::pulsar::command::Credentials;
-use crate::sync::link::{Action, Joint, act};
+use crate::sync::link::{Action, Joint, Window, act};
 use crate::sync::order::{Order, Seq};
 use crate::time::{Instant, Now};
 use crate::topics::policies::CheckPolicies;
@@ -101,20 +101,20 @@ impl Session {
     pub fn on_downstream(&mut self, chunk: Bytes, shared: &mut Shared, now: Now) {
         shared.metrics.count(Counter::BytesFromClients, chunk.len());
         self.kafka.on_bytes(chunk);
-        self.pump(shared, now);
+        self.pump(Window::Shut, shared, now);
     }
 
     /// Bytes from the broker.
     pub fn on_upstream(&mut self, chunk: Bytes, shared: &mut Shared, now: Now) {
         shared.metrics.count(Counter::BytesFromBrokers, chunk.len());
         self.pulsar.on_bytes(chunk, now.instant);
-        self.pump(shared, now);
+        self.pump(Window::Open, shared, now);
     }
 
     /// The host's answer to a call from [`Session::poll_admin`].
     pub fn on_admin(&mut self, call: CallId, reply: Result<HttpReply, AdminError>, shared: &mut Shared, now: Now) {
         self.admin.answer(call, reply, now.instant);
-        self.pump(shared, now);
+        self.pump(Window::Shut, shared, now);
     }
 
     /// Time has passed.
@@ -135,7 +135,7 @@ impl Session {
             context.producers.on_time(&mut context.io);
             context.readers.on_time(&mut context.io);
         }
-        self.pump(shared, now);
+        self.pump(Window::Shut, shared, now);
     }
 
     /// The client sends nothing more (FIN).
@@ -161,23 +161,23 @@ impl Session {
     }
 
     /// Carries everything as far as it goes.
-    fn pump(&mut self, shared: &mut Shared, now: Now) {
+    fn pump(&mut self, window: Window, shared: &mut Shared, now: Now) {
         self.advance(shared, now);
         while !self.is_full(shared)
             && let Some((header, body)) = self.kafka.next_request()
         {
-            self.begin(header, body, shared, now);
+            self.begin(header, body, window, shared, now);
         }
         self.advance(shared, now);
-        self.apply_link(shared, now);
+        self.apply_link(window, shared, now);
         shared.metrics.count(Counter::Pings, usize::try_from(self.pulsar.take_pings()).unwrap_or(0));
     }
 
-    fn begin(&mut self, header: RequestHeader, body: Bytes, shared: &mut Shared, now: Now) {
+    fn begin(&mut self, header: RequestHeader, body: Bytes, window: Window, shared: &mut Shared, now: Now) {
         self.note_client(&header);
         let Some(seq) = self.order.open() else { return };
         // CONNECT goes out before whatever the request asks of the broker.
-        self.apply_link(shared, now);
+        self.apply_link(window, shared, now);
         let api = Api::of(header.api_key);
         shared.metrics.count_request(api);
         let served = find(header.api_key);
@@ -274,12 +274,13 @@ impl Session {
         }
     }
 
-    fn apply_link(&mut self, shared: &mut Shared, now: Now) {
+    fn apply_link(&mut self, window: Window, shared: &mut Shared, now: Now) {
         let joint = Joint {
             pulsar: self.pulsar.phase(),
             kafka_closing: self.kafka.closing().is_some(),
             requests_in_flight: !self.order.is_empty(),
             response_ready: self.order.has_ready(),
+            window,
         };
         match act(joint) {
             Action::Rest => {}
@@ -322,7 +323,7 @@ impl Session {
             into.extend(response.segments);
         }
         // Room was made: requests that were held back go on.
-        self.pump(shared, now);
+        self.pump(Window::Open, shared, now);
     }
 
     /// Whether a response is ready.

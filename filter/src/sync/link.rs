@@ -2,6 +2,15 @@
 
 use crate::session::pulsar_conn::Phase;
 
+/// Whether responses can leave by themselves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Window {
+    /// Bytes from the broker are being handled: the host takes what is ready when this event is over.
+    Open,
+    /// Any other event: the client cannot be reached.
+    Shut,
+}
+
 /// What both halves and the queue between them come to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Joint {
@@ -13,6 +22,8 @@ pub struct Joint {
     pub requests_in_flight: bool,
     /// A response is ready and may leave as soon as the broker says anything.
     pub response_ready: bool,
+    /// Whether the broker is saying something.
+    pub window: Window,
 }
 
 /// What to do about it.
@@ -35,7 +46,7 @@ pub enum Action {
 /// | Idle | no | yes | – | Connect |
 /// | Idle | yes | – | – | Close |
 /// | ExpectConnected | – | – | yes | Rest: CONNECTED opens the window, and nothing may be sent before it |
-/// | Ready | – | – | yes | Ping |
+/// | Ready | – | – | yes | Ping; Rest while the window is open |
 /// | Failed | – | – | – | Close |
 /// | any other | yes | – | no | Close |
 pub fn act(joint: Joint) -> Action {
@@ -46,7 +57,10 @@ pub fn act(joint: Joint) -> Action {
         // No frame will come any more: what is ready cannot leave.
         Phase::Failed => Action::Close,
         Phase::ExpectConnected if joint.response_ready => Action::Rest,
-        Phase::Ready if joint.response_ready => Action::Ping,
+        Phase::Ready if joint.response_ready => match joint.window {
+            Window::Open => Action::Rest,
+            Window::Shut => Action::Ping,
+        },
         Phase::ExpectConnected | Phase::Ready if joint.kafka_closing => Action::Close,
         Phase::ExpectConnected | Phase::Ready => Action::Rest,
     }
@@ -56,8 +70,13 @@ pub fn act(joint: Joint) -> Action {
 mod tests {
     use super::*;
 
-    const REST: Joint =
-        Joint { pulsar: Phase::Ready, kafka_closing: false, requests_in_flight: false, response_ready: false };
+    const REST: Joint = Joint {
+        pulsar: Phase::Ready,
+        kafka_closing: false,
+        requests_in_flight: false,
+        response_ready: false,
+        window: Window::Shut,
+    };
 
     #[test]
     fn the_first_request_opens_the_pulsar_half() {
@@ -68,6 +87,11 @@ mod tests {
     #[test]
     fn a_ready_response_asks_for_a_window() {
         assert_eq!(act(Joint { response_ready: true, ..REST }), Action::Ping);
+    }
+
+    #[test]
+    fn while_the_broker_is_heard_a_ready_response_leaves_by_itself() {
+        assert_eq!(act(Joint { response_ready: true, window: Window::Open, ..REST }), Action::Rest);
     }
 
     #[test]
