@@ -146,7 +146,6 @@ proptest! {
     }
 
     #[test]
-    #[ignore = "a duplicate that the read-back cannot place is acknowledged, though it may never have been stored"]
     fn a_batch_that_later_ones_passed_is_neither_lost_nor_doubled(
         faults in faults(),
         passed in on_send(passed_over()),
@@ -159,7 +158,6 @@ proptest! {
 
 /// The broker loads the topic for longer than the filter waits, and has the producer at last.
 #[test]
-#[ignore = "a PRODUCER that was given up is not closed, so its name stays busy on the same connection"]
 fn a_producer_whose_opening_was_never_answered_is_opened_again() {
     let never_answered = Fault::on(Type::Producer, Effect::LoseAnswer);
     run(broker(vec![never_answered], BrokerConfig::default()), Splits::Whole, true).unwrap();

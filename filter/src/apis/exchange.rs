@@ -85,6 +85,11 @@ pub trait Exchange {
     /// The answer at the deadline: Kafka's error for whatever is not settled.
     fn expire(&mut self, context: &mut Context<'_>) -> Answer;
 
+    /// Batches that have not gone to the broker and that nobody will be told of, by Kafka topic.
+    fn unsent_and_unanswered(&self, _: &Producers) -> Vec<(&str, usize)> {
+        Vec::new()
+    }
+
     /// When to poll it although nothing happened, before its deadline.
     fn next_wake(&self) -> Option<Instant> {
         None

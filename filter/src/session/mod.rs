@@ -139,12 +139,32 @@ impl Session {
     }
 
     /// The client sends nothing more (FIN).
-    pub fn on_half_close(&mut self) {
+    pub fn on_half_close(&mut self, shared: &mut Shared) {
+        self.tell_what_is_lost(shared);
         self.half_closed = true;
+    }
+
+    /// Nothing goes to the broker any more: batches that nobody acknowledges would be lost without a word.
+    fn tell_what_is_lost(&self, shared: &mut Shared) {
+        if self.half_closed {
+            return;
+        }
+        let requests = self.in_flight.values();
+        let lost: Vec<(&str, usize)> =
+            requests.flat_map(|request| request.exchange.unsent_and_unanswered(&self.producers)).collect();
+        let Some((topic, _)) = lost.first() else { return };
+        let batches = lost.iter().map(|(_, batches)| batches).sum();
+        shared.metrics.count(Counter::LostBatches, batches);
+        shared.log.warn(format!(
+            "the connection of client '{}' ended before {batches} batches sent with acks=0 could go to the broker, the first of \
+             them to '{topic}'; they are lost: let the client stay connected a moment after its last record, or use acks=1",
+            self.client.id
+        ));
     }
 
     /// The connection is gone: gives back what it holds of the worker's budgets.
     pub fn on_closed(&mut self, shared: &mut Shared, now: Now) {
+        self.tell_what_is_lost(shared);
         self.pulsar.fail(PulsarError::Disconnected, now.instant);
         let mut context = context(
             &mut self.pulsar,
@@ -273,7 +293,7 @@ impl Session {
             Answer::Silent => self.order.fill(seq, None),
             Answer::Close(reason) => {
                 shared.metrics.count_error(api);
-                self.order.fill(seq, None);
+                self.order.end_at(seq);
                 self.kafka.close(reason);
             }
         }
@@ -283,7 +303,7 @@ impl Session {
         let joint = Joint {
             pulsar: self.pulsar.phase(),
             kafka_closing: self.kafka.closing().is_some(),
-            requests_in_flight: !self.order.is_empty(),
+            requests_in_flight: self.order.is_waiting(),
             response_ready: self.order.has_ready(),
             window,
         };

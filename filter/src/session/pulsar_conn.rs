@@ -338,6 +338,7 @@ impl PulsarConn {
         for inbox in self.inboxes.values_mut() {
             inbox.closed = true;
         }
+        self.ping_deadline = None;
         self.state = State::Failed(error);
     }
 

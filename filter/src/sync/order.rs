@@ -82,6 +82,16 @@ impl Order {
         };
     }
 
+    /// Nothing leaves behind `seq`: the connection ends with it. What came before it is still answered.
+    pub fn end_at(&mut self, seq: Seq) {
+        let index = usize::try_from(seq.0.wrapping_sub(self.head)).unwrap_or(usize::MAX);
+        for slot in self.slots.drain(index.min(self.slots.len())..) {
+            if let Slot::Ready(response) = slot {
+                self.ready_bytes = self.ready_bytes.saturating_sub(response.len());
+            }
+        }
+    }
+
     /// The next response that may leave.
     pub fn poll(&mut self) -> Option<Response> {
         loop {
@@ -120,6 +130,11 @@ impl Order {
     /// Whether no further request may be taken in.
     pub fn is_full(&self) -> bool {
         self.slots.len() >= self.capacity
+    }
+
+    /// Whether a request has not been settled yet.
+    pub fn is_waiting(&self) -> bool {
+        self.slots.iter().any(|slot| matches!(slot, Slot::Waiting))
     }
 
     /// Whether no request is in flight.
@@ -179,6 +194,22 @@ mod tests {
         assert_eq!(order.open(), None, "a response that has not left still holds its place");
         order.poll();
         assert!(order.open().is_some());
+    }
+
+    #[test]
+    fn what_came_before_the_last_request_is_answered_and_what_came_after_is_not() {
+        let mut order = Order::new(8);
+        let [first, last, after, ready] = std::array::from_fn(|_| order.open().unwrap());
+        order.fill(ready, Some(response(4)));
+
+        order.end_at(last);
+        order.fill(after, Some(response(3)));
+
+        assert!(order.is_waiting());
+        order.fill(first, Some(response(1)));
+        assert!(!order.is_waiting());
+        assert_eq!(order.poll(), Some(response(1)));
+        assert_eq!((order.poll(), order.ready_bytes()), (None, 0));
     }
 
     #[test]

@@ -206,9 +206,12 @@ impl Filter for NativeFilter {
         for id in self.worker.on_time(now) {
             self.after(FilterConn(id.0), now);
         }
+        let next = self.worker.next_deadline();
+        assert!(next.is_none_or(|next| next > now.instant), "everything due was done, and {next:?} is due at {now:?}");
     }
 
     fn log(&mut self) -> Vec<String> {
+        self.log.extend(self.worker.drain_log().into_iter().map(|(_, line)| line));
         std::mem::take(&mut self.log)
     }
 
