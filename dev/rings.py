@@ -12,23 +12,27 @@ E2E = ROOT / "host-tests" / "e2e" / "run"
 RUNNER = ROOT / "dev" / "wasm-test-runner"
 
 # What the end-to-end ring runs against, and with which further options of pytest.
-E2E_RUNS = [["--target", "kafka", "--target", "index"], ["--target", "message-id", "-m", "smoke"]]
-E2E_RUNS_ALL = [["--target", "kafka", "--target", "index", "--target", "message-id"]]
+OLDER_PULSARS = ["--target", "index-4.0.7", "--target", "index-3.0.7"]
+E2E_RUNS = [["--target", "kafka", "--target", "index"], ["--target", "message-id", *OLDER_PULSARS, "-m", "smoke"]]
+E2E_RUNS_ALL = [["--target", "kafka", "--target", "index", "--target", "message-id"], [*OLDER_PULSARS, "-m", "smoke"]]
 
 # Without these a ring or a client is left out; with CI set that is a failure.
 OPTIONAL_TOOLS = {"node": "the codec tests as Wasm, and the kafkajs client", "go": "the franz-go client"}
+# Without these a test is left out, and that is all.
+SPARE_TOOLS = {"kcat": "the tests with kcat"}
 
 
 def main():
     """Every ring, to the end even where one fails."""
     everything = "--all" in sys.argv
     tools.require("rustup", "cargo", "cc", "java")
-    left_out = [f"{tool} is not on the PATH, which leaves out {what}" for tool, what in missing().items()]
+    left_out = without(OPTIONAL_TOOLS)
     if left_out and os.environ.get("CI"):
         raise DevError(f"with CI set all tools must be there: {'; '.join(left_out)}.")
+    left_out += without(SPARE_TOOLS)
     module = wasm.build()
     rings = {"native": native, "wasm": in_wasm, "end to end": end_to_end}
-    if "node" in missing():
+    if not tools.have("node"):
         del rings["wasm"]
     environment = {**os.environ, "ISTHMUS_WASM": str(module), "ISTHMUS_TEST_ALL": "1" if everything else ""}
     failed = [name for name, ring in rings.items() if not timed(name, ring, everything, environment)]
@@ -39,9 +43,9 @@ def main():
     print("every ring passed")
 
 
-def missing():
-    """The tools of `OPTIONAL_TOOLS` that are not here, with what they are for."""
-    return {tool: what for tool, what in OPTIONAL_TOOLS.items() if not tools.have(tool)}
+def without(wanted):
+    """What the tools of `wanted` that are not here leave out, a sentence for each."""
+    return [f"{tool} is not on the PATH, which leaves out {what}" for tool, what in wanted.items() if not tools.have(tool)]
 
 
 def timed(name, ring, everything, environment):

@@ -20,6 +20,7 @@ def pytest_configure(config):
     for line in (
         "smoke: the few tests that show a target works at all",
         "slow: takes more than some ten seconds",
+        "soak: takes minutes; runs only with ISTHMUS_TEST_ALL=1",
         "differential: the same script on Apache Kafka and on the target, outputs compared",
         "only_on(*names): targets that the test is for",
     ):
@@ -37,11 +38,13 @@ def pytest_collection_modifyitems(config, items):
     absent = programs.missing()
     if absent and os.environ.get("CI"):
         raise pytest.UsageError(f"with CI set these tools must be there: {', '.join(sorted(absent.values()))}")
+    everything = os.environ.get("ISTHMUS_TEST_ALL") == "1"
     kept, dropped = [], []
     for item in items:
         params = item.callspec.params if hasattr(item, "callspec") else {}
-        only = [name for mark in item.iter_markers("only_on") for name in mark.args]
-        fits = not only or params.get("target") in only
+        mode = targets.mode_of(params["target"]) if "target" in params else None
+        fits = all(mode in mark.args for mark in item.iter_markers("only_on"))
+        fits &= everything or item.get_closest_marker("soak") is None
         present = not any(isinstance(value, str) and value in absent for value in params.values())
         (kept if fits and present else dropped).append(item)
     config.hook.pytest_deselected(items=dropped)

@@ -68,6 +68,7 @@ def test_an_empty_partition_begins_where_it_ends(connection, topic):
     assert (fetched.error, fetched.records) == (wire.NONE, b"")
 
 
+@pytest.mark.smoke
 def test_the_end_is_one_after_the_last_record_everywhere(connection, topic):
     last = put(connection, topic, 9, per_batch=3)[-1] + 2
 
@@ -112,6 +113,22 @@ def test_reading_can_begin_anywhere(target, client, connection, topic, reader):
     for start in (0, 7, 19):
         read = client(reader).consume(target.bootstrap, topic, offset=bases[start])
         assert values(read) == [b"%d" % number for number in range(start, 20)]
+
+
+@pytest.mark.only_on("index", "message-id")
+@pytest.mark.smoke
+def test_an_envoy_that_has_seen_nothing_finds_every_offset(target, connection, topic):
+    bases = put(connection, topic, 60, per_batch=3)
+    ends = range(bases[0], bases[-1] + 3)
+
+    with target.envoy_beside("envoy-that-has-seen-nothing") as envoy, wire.Connection(envoy.bootstrap) as newcomer:
+        for place in (19, 7, 12, 0, 1):
+            for within in (2, 1, 0):
+                fetched = newcomer.fetch([(topic, 0, bases[place] + within)])[topic, 0]
+                found = {record.offset: record.value for record in batch.records(fetched.records)}
+                assert found[bases[place] + within] == b"%d" % (3 * place + within)
+        assert newcomer.list_offset(topic, wire.EARLIEST)[2] == ends.start
+        assert newcomer.list_offset(topic, wire.LATEST)[2] == ends.stop
 
 
 @pytest.mark.parametrize("reader", ["java", "librdkafka", "franz-go"])
@@ -159,6 +176,7 @@ def test_offsets_of_a_partition_that_does_not_exist_are_an_unknown_partition(con
     assert connection.list_offset(topic, wire.LATEST, partition=7)[0] == wire.UNKNOWN_TOPIC_OR_PARTITION
 
 
+@pytest.mark.smoke
 def test_the_offset_of_a_time_is_that_of_the_first_record_not_older(target, connection, java, topic):
     times = [batch.TIME + 1000 * step for step in range(10)]
     bases = [connection.produce(topic, batch.build([b"x"], timestamps=[time])).base_offset for time in times]

@@ -5,7 +5,7 @@ from ring import batch, wire
 from ring.clients import NAMES, ClientError
 from ring.reading import read_all
 from ring.samples import record
-
+from ring.waiting import eventually
 
 
 def read_values(connection, topic, start=None):
@@ -35,6 +35,16 @@ def test_a_batch_without_acks_is_not_answered_and_arrives_in_order(connection, t
     assert read_values(connection, topic) == [b"%d" % number for number in range(20)] + [b"last"]
 
 
+def test_batches_without_acks_are_stored_though_the_client_leaves_at_once(target, connection, topic):
+    with wire.Connection(target.bootstrap) as leaving:
+        leaving.produce(topic, batch.build([b"first"]))  # from here on the partition is open
+        for number in range(20):
+            leaving.send_produce(topic, batch.build([b"%d" % number]), acks=0)
+
+    expected = [b"first", *(b"%d" % number for number in range(20))]
+    assert eventually(lambda: (read := read_values(connection, topic)) == expected and read)
+
+
 def test_a_batch_without_acks_that_is_refused_closes_the_connection(connection, topic):
     connection.send_produce(topic, broken(batch.build([b"broken"])), acks=0)
 
@@ -46,6 +56,7 @@ def test_acks_that_kafka_does_not_know_are_refused(connection, topic):
     assert connection.produce(topic, batch.build([b"x"]), acks=2).error == wire.INVALID_REQUIRED_ACKS
 
 
+@pytest.mark.smoke
 def test_pipelined_batches_are_stored_and_answered_in_order(connection, topic):
     sent = [connection.send_produce(topic, batch.build([b"%d" % number])) for number in range(50)]
     answered = [connection.produced().base_offset for _ in sent]
@@ -162,6 +173,7 @@ def test_a_batch_sent_again_is_acknowledged_with_its_first_offset_and_stored_onc
     assert read_values(connection, topic) == [b"0", b"1", b"2", b"3"]
 
 
+@pytest.mark.smoke
 def test_a_batch_sent_again_after_a_reconnect_is_stored_once(target, connection, topic):
     producer, epoch = connection.new_producer()
     data = batch.build([b"a", b"b"], producer=(producer, epoch), sequence=0)
@@ -177,6 +189,7 @@ def test_a_batch_sent_again_after_a_reconnect_is_stored_once(target, connection,
     assert read_values(connection, topic) == [b"a", b"b", b"c"]
 
 
+@pytest.mark.smoke
 def test_a_gap_in_the_sequence_is_refused_and_nothing_is_stored(connection, topic, send):
     send(0)
 

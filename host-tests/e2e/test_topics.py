@@ -102,6 +102,7 @@ def test_validation_only_creates_nothing_but_refuses_what_would_be_refused(conne
     assert connection.create_topic("a/b", validate_only=True) == wire.INVALID_TOPIC
 
 
+@pytest.mark.smoke
 def test_a_topic_grows_and_its_new_partitions_take_records(target, client, admin, topic):
     admin("partitions", topic, count=3)
 
@@ -128,6 +129,7 @@ def test_a_topic_that_does_not_exist_does_not_grow(admin, new_name):
     assert refusal(lambda: admin("partitions", new_name(), count=4)) == "UNKNOWN_TOPIC_OR_PARTITION"
 
 
+@pytest.mark.smoke
 def test_a_deleted_topic_is_gone(admin, connection, topic):
     admin("delete", topic)
 

@@ -212,7 +212,7 @@ impl Partition {
 impl Fetch {
     fn answer(&self, late: bool, context: &mut Context<'_>) -> Answer {
         let (mut left, mut first) = (self.max_bytes, true);
-        let topics = self
+        let topics: Vec<TopicPart> = self
             .topics
             .iter()
             .map(|topic| TopicPart {
@@ -224,6 +224,8 @@ impl Fetch {
                     .collect(),
             })
             .collect();
+        let failed = self.error_code != 0
+            || topics.iter().flat_map(|topic| &topic.partitions).any(|partition| partition.error_code != 0);
         let mut segments = write(self.header.api_version, self.error_code, topics, BytesMut::new());
         let body_bytes: usize = segments.iter().map(Bytes::len).sum();
         let mut head = BytesMut::with_capacity(16);
@@ -237,7 +239,7 @@ impl Fetch {
             head.put_u8(0);
         }
         segments.insert(0, head.freeze());
-        Answer::Respond(Response { segments })
+        Answer::Respond(Response { segments, failed })
     }
 }
 

@@ -295,7 +295,12 @@ impl Session {
     fn settle(&mut self, seq: Seq, api: Api, since: Instant, answer: Answer, shared: &mut Shared, now: Now) {
         shared.metrics.observe_latency(api, now.instant.since(since));
         match answer {
-            Answer::Respond(response) => self.order.fill(seq, Some(response)),
+            Answer::Respond(response) => {
+                if response.failed {
+                    shared.metrics.count_error(api);
+                }
+                self.order.fill(seq, Some(response));
+            }
             Answer::Silent => self.order.fill(seq, None),
             Answer::Close(reason) => {
                 shared.metrics.count_error(api);

@@ -16,6 +16,8 @@ pub struct Seq(u64);
 pub struct Response {
     /// Length word, header and body, in order.
     pub segments: Vec<Bytes>,
+    /// Whether it tells of an error.
+    pub failed: bool,
 }
 
 impl Response {
@@ -152,7 +154,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn response(byte: u8) -> Response {
-        Response { segments: vec![Bytes::from(vec![byte])] }
+        Response { segments: vec![Bytes::from(vec![byte])], failed: false }
     }
 
     #[test]

@@ -50,6 +50,7 @@ type command struct {
 	BatchSize         int32        `json:"batch_size"`
 	LingerMs          *int         `json:"linger_ms"`
 	TimeoutMs         int          `json:"timeout_ms"`
+	StayMs            int          `json:"stay_ms"`
 	Records           []record     `json:"records"`
 	Generate          *rule        `json:"generate"`
 	Assign            []assignment `json:"assign"`

@@ -113,5 +113,7 @@ func produce(ctx context.Context, cmd *command) error {
 			}})
 		})
 	}
-	return client.Flush(ctx)
+	err = client.Flush(ctx)
+	time.Sleep(time.Duration(cmd.StayMs) * time.Millisecond)
+	return err
 }

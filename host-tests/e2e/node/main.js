@@ -80,6 +80,7 @@ async function produce(command) {
       if (offset >= 0n) next.set(message.partition, offset + 1n);
       line({ ack: { index, partition: message.partition, offset: Number(offset), timestamp: Number(message.timestamp ?? -1) } });
     });
+    await new Promise((resolve) => setTimeout(resolve, command.stay_ms || 0));
   } finally {
     await producer.disconnect();
   }

@@ -4,7 +4,7 @@ import time
 
 from confluent_kafka import OFFSET_BEGINNING, OFFSET_END, Consumer, KafkaError, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewPartitions, NewTopic, OffsetSpec
-from protocol import KafkaFailure, line, record_line, records, serve
+from protocol import KafkaFailure, line, record_line, records, serve, stay
 
 
 # Where librdkafka abbreviates the names of Kafka's error table.
@@ -77,6 +77,7 @@ def produce(command):
         producer.poll(0)
     if producer.flush(timeout_ms / 1000 + 5):
         raise KafkaFailure("TIMED_OUT", "records left in the queue")
+    stay(command)
 
 
 def start_of(one):

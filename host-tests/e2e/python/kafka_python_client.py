@@ -4,7 +4,7 @@ import time
 
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.errors import KafkaError
-from protocol import KafkaFailure, line, record_line, records, serve
+from protocol import KafkaFailure, line, record_line, records, serve, stay
 
 
 def name_of(error):
@@ -44,6 +44,7 @@ def produce(command):
         producer.flush(timeout=timeout_ms / 1000 + 5)
         for index, future in enumerate(sent):
             report(index, future)
+        stay(command)
     finally:
         producer.close(timeout=5)
 

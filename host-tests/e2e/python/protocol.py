@@ -2,6 +2,7 @@
 
 import json
 import sys
+import time
 
 
 class KafkaFailure(Exception):
@@ -48,6 +49,11 @@ def records(command):
             "timestamp": None,
             "headers": [],
         }
+
+
+def stay(command):
+    """Keep the connections open for as long as the command says, once everything is sent."""
+    time.sleep(command.get("stay_ms", 0) / 1000)
 
 
 def record_line(topic, partition, offset, timestamp, key, value, headers):

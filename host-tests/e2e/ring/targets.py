@@ -1,4 +1,4 @@
-"""What the tests talk to: Apache Kafka, or Isthmus (Envoy with the filter, in front of Pulsar) in one of its offset modes."""
+"""What the tests talk to: Apache Kafka, or Isthmus (Envoy with the filter, in front of a Pulsar) in one of its offset modes."""
 
 import os
 from pathlib import Path
@@ -6,11 +6,13 @@ from pathlib import Path
 from ring.paths import ROOT
 from ring.pulsar_admin import PulsarAdmin
 
+from dev import install
 from dev.errors import DevError
 from dev.servers import Envoy, Kafka, Pulsar, free_ports
 
 KAFKA, INDEX, MESSAGE_ID = "kafka", "index", "message-id"
-NAMES = [KAFKA, INDEX, MESSAGE_ID]
+# Each mode in front of the default Pulsar; `MODE-VERSION` for it in front of another one.
+NAMES = [KAFKA, INDEX, MESSAGE_ID, *(f"{mode}-{version}" for mode in (INDEX, MESSAGE_ID) for version in install.PULSAR_VERSIONS[1:])]
 
 # Where a release build leaves the module; ISTHMUS_WASM says otherwise.
 WASM = ROOT / "target" / "wasm32-unknown-unknown" / "release" / "isthmus.wasm"
@@ -57,24 +59,34 @@ class ApacheKafka:
 class Isthmus:
     serves_groups = False
 
-    def __init__(self, folder, mode):
+    def __init__(self, folder, mode, version):
         self.name = mode
+        self.folder = folder
         self.contiguous_offsets = mode == INDEX
-        module = Path(os.environ.get("ISTHMUS_WASM", WASM))
-        if not module.exists():
-            raise DevError(f"{module} does not exist: build it with `make wasm`, or name another in ISTHMUS_WASM.")
+        self.module = Path(os.environ.get("ISTHMUS_WASM", WASM))
+        if not self.module.exists():
+            raise DevError(f"{self.module} does not exist: build it with `make wasm`, or name another in ISTHMUS_WASM.")
         (kafka_port,) = free_ports(1)
         self.pulsar = Pulsar(
-            folder / "pulsar", kafka_port=kafka_port, entry_index=mode == INDEX, settings=INDEX_SETTINGS if mode == INDEX else None
-        )
-        self.envoy = Envoy(
-            folder / "envoy",
-            self.pulsar,
-            module,
+            folder / "pulsar",
             kafka_port=kafka_port,
-            concurrency=ENVOY_WORKERS,
-            filter_config=FILTER_CONFIG[mode],
+            version=version,
+            entry_index=mode == INDEX,
+            settings=INDEX_SETTINGS if mode == INDEX else None,
         )
+        self.envoy = self.new_envoy("envoy", kafka_port)
+
+    def new_envoy(self, name, kafka_port, **filter_config):
+        """An Envoy in front of the Pulsar, not started; `filter_config` is what its filter is told beside the offset mode."""
+        config = {**FILTER_CONFIG[self.name], **filter_config}
+        return Envoy(
+            self.folder / name, self.pulsar, self.module, kafka_port=kafka_port, concurrency=ENVOY_WORKERS, filter_config=config
+        )
+
+    def envoy_beside(self, name, **filter_config):
+        """A further Envoy, not started. Its clients stay with it: it does not ask the brokers for the Kafka address they advertise."""
+        (port,) = free_ports(1)
+        return self.new_envoy(name, port, advertised_listener="", **filter_config)
 
     def start(self):
         self.pulsar.start()
@@ -96,5 +108,13 @@ class Isthmus:
         return {"envoy": self.envoy, "pulsar": self.pulsar}
 
 
+def mode_of(name):
+    """The target's name without the version of Pulsar: "index" for "index-3.0.7"."""
+    return next(mode for mode in (KAFKA, INDEX, MESSAGE_ID) if name == mode or name.startswith(f"{mode}-"))
+
+
 def make(name, folder):
-    return ApacheKafka(folder) if name == KAFKA else Isthmus(folder, name)
+    if name == KAFKA:
+        return ApacheKafka(folder)
+    mode = mode_of(name)
+    return Isthmus(folder, mode, version=name.removeprefix(mode).removeprefix("-") or install.PULSAR_VERSION)

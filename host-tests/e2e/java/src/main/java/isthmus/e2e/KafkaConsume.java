@@ -28,16 +28,25 @@ final class KafkaConsume {
             Map<TopicPartition, Long> ends = command.hasNonNull("count") ? null : consumer.endOffsets(partitions);
             long wanted = Answer.number(command, "count", Long.MAX_VALUE);
             long deadline = System.nanoTime() + Answer.number(command, "timeout_ms", 30000) * 1_000_000;
+            Runs runs = Runs.wanted(command, out);
             long seen = 0;
             while (seen < wanted && !(ends != null && reached(consumer, ends))) {
                 if (System.nanoTime() > deadline) {
                     throw new IllegalStateException("deadline passed after " + seen + " records");
                 }
                 for (var record : consumer.poll(Duration.ofMillis(100))) {
-                    if (seen++ < wanted) {
+                    if (seen++ >= wanted) {
+                        continue;
+                    }
+                    if (runs == null) {
                         out.line(Answer.object().set("record", json(record)));
+                    } else {
+                        runs.add(Records.numberOf(record.value()), record.offset(), record.value().length);
                     }
                 }
+            }
+            if (runs != null) {
+                runs.end();
             }
         }
     }

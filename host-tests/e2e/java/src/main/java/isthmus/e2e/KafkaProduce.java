@@ -23,12 +23,17 @@ final class KafkaProduce {
                 producer.beginTransaction();
             }
             String topic = command.get("topic").asText();
+            Runs runs = Runs.wanted(command, out);
             int index = 0;
             for (JsonNode record : Records.of(command)) {
                 int place = index++;
-                producer.send(record(topic, record), (metadata, failure) -> acknowledge(out, place, metadata, failure));
+                producer.send(record(topic, record), (metadata, failure) -> acknowledge(out, runs, place, metadata, failure));
             }
             producer.flush();
+            if (runs != null) {
+                runs.end();
+            }
+            Thread.sleep(Answer.number(command, "stay_ms", 0));
         } finally {
             producer.close(Duration.ofSeconds(5));
         }
@@ -63,7 +68,11 @@ final class KafkaProduce {
         return new ProducerRecord<>(topic, partition, timestamp, Answer.bytes(record.get("key")), Answer.bytes(record.get("value")), headers);
     }
 
-    private static void acknowledge(Answer out, int index, RecordMetadata metadata, Exception failure) {
+    private static void acknowledge(Answer out, Runs runs, int index, RecordMetadata metadata, Exception failure) {
+        if (failure == null && runs != null) {
+            runs.add(index, metadata.hasOffset() ? metadata.offset() : -1, metadata.serializedValueSize());
+            return;
+        }
         var line = Answer.object().put("index", index);
         if (failure != null) {
             line.put("error", Answer.errorName(failure)).put("message", String.valueOf(failure.getMessage()));
