@@ -204,9 +204,11 @@ fn of_a_batch_that_is_stored_in_part_and_passed_nobody_is_told_success() {
     assert_ne!(produced(&pair.wait(torn, SOON).unwrap()).0, 0);
     assert_eq!(produced(&pair.wait(passes, SOON).unwrap()).0, 0);
 
-    let client = reconnected(&mut pair, client);
-    let response = pair.ask(client, &produce("t", 0, long), 9, SOON).unwrap();
-    assert_eq!(produced(&response).0, UNKNOWN_SERVER_ERROR);
+    for reconnects in [false, true] {
+        let client = if reconnects { reconnected(&mut pair, client) } else { client };
+        let response = pair.ask(client, &produce("t", 0, long.clone()), 9, SOON).unwrap();
+        assert_eq!(produced(&response).0, UNKNOWN_SERVER_ERROR);
+    }
 }
 
 /// The producer's name is free, or the retry would be held up.

@@ -206,11 +206,15 @@ impl Producer {
             return;
         }
         let sequences = first..first.saturating_add(batch.records.into());
+        let is_whole = entries.front().is_some_and(|entry| u64::from(entry.records) == u64::from(batch.records));
         match self.identity {
             // Its numbers are ours: none is used twice.
             Identity::Plain => {}
-            // Its first try may be stored, whatever is said of this one. The client sends it again, and what follows waits for it.
-            Identity::Idempotent { .. } if repeated => self.expected = Some(first),
+            // Its first try, or other entries of it, may be stored, whatever is said of this one. The client sends it again, the broker
+            // and the log will tell, and what follows waits for it.
+            Identity::Idempotent { .. } if repeated || !is_whole => {
+                self.expected = Some(self.expected.map_or(first, |expected| expected.min(first)));
+            }
             Identity::Idempotent { .. } => {
                 let passed = self.batches.iter().skip(index.saturating_add(1)).any(Pending::is_stored);
                 self.history.on_refusal(sequences, passed);
