@@ -334,10 +334,8 @@ impl Producer {
             if not_before.is_some() || self.sends_in_flight >= sends_allowed {
                 return;
             }
+            // It may bar the way from now on, or be gone.
             self.send_one(index, io);
-            if self.batches.get(index).is_some_and(|batch| !batch.is_held()) {
-                index = index.saturating_add(1);
-            }
         }
     }
 
@@ -350,7 +348,13 @@ impl Producer {
         let (first, skip) = match self.verdict(&batch) {
             Verdict::Next(first) | Verdict::Repeated(first) => (first, 0),
             Verdict::PartlyRepeated { first, skip } => (first, skip),
-            Verdict::OutOfOrder => return self.settle_batch(batch, Outcome::Failed(ProduceError::OutOfOrderSequence)),
+            // It may be stored: only what waits for the batch before it has to be sent again after that.
+            Verdict::OutOfOrder(first) if first < self.pushed => {
+                return self.settle_batch(batch, Outcome::Failed(ProduceError::Pulsar(PulsarError::Closed)));
+            }
+            Verdict::OutOfOrder(_) => {
+                return self.settle_batch(batch, Outcome::Failed(ProduceError::OutOfOrderSequence));
+            }
         };
         let sequences = first..first.saturating_add(batch.records.into());
         let repeated = first < self.pushed;
