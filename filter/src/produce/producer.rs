@@ -84,6 +84,8 @@ pub struct Producer {
     expected: Option<u64>,
     /// Behind the highest sequence that the broker has seen: what lies before it may be stored already.
     pushed: u64,
+    /// A batch that the broker has seen before and has refused now: nothing behind it is sent before it.
+    in_doubt: Option<u64>,
     peek: Option<(Position, Peek)>,
     settled: Vec<(Ticket, Outcome)>,
     used: Instant,
@@ -101,6 +103,7 @@ impl Producer {
             history: History::default(),
             expected: None,
             pushed: 0,
+            in_doubt: None,
             peek: None,
             settled: Vec::new(),
             used: now,
@@ -213,7 +216,7 @@ impl Producer {
             // Its first try, or other entries of it, may be stored, whatever is said of this one. The client sends it again, the broker
             // and the log will tell, and what follows waits for it.
             Identity::Idempotent { .. } if repeated || !is_whole => {
-                self.expected = Some(self.expected.map_or(first, |expected| expected.min(first)));
+                self.in_doubt = Some(self.in_doubt.map_or(first, |other| other.min(first)));
             }
             Identity::Idempotent { .. } => {
                 let passed = self.batches.iter().skip(index.saturating_add(1)).any(Pending::is_stored);
@@ -233,6 +236,7 @@ impl Producer {
     fn be_closed(&mut self) {
         self.state = State::Closed;
         self.expected = None;
+        self.in_doubt = None;
         self.history.on_closed();
     }
 
@@ -348,14 +352,18 @@ impl Producer {
         let (first, skip) = match self.verdict(&batch) {
             Verdict::Next(first) | Verdict::Repeated(first) => (first, 0),
             Verdict::PartlyRepeated { first, skip } => (first, skip),
-            // It may be stored: only what waits for the batch before it has to be sent again after that.
-            Verdict::OutOfOrder(first) if first < self.pushed => {
+            Verdict::OutOfOrder => return self.settle_batch(batch, Outcome::Failed(ProduceError::OutOfOrderSequence)),
+        };
+        match self.in_doubt {
+            // It may be stored too: the client sends it again, after the one before it.
+            Some(before) if first > before && first < self.pushed => {
                 return self.settle_batch(batch, Outcome::Failed(ProduceError::Pulsar(PulsarError::Closed)));
             }
-            Verdict::OutOfOrder(_) => {
+            Some(before) if first > before => {
                 return self.settle_batch(batch, Outcome::Failed(ProduceError::OutOfOrderSequence));
             }
-        };
+            Some(_) | None => self.in_doubt = None,
+        }
         let sequences = first..first.saturating_add(batch.records.into());
         let repeated = first < self.pushed;
         if repeated {
