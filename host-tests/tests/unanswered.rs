@@ -54,6 +54,21 @@ fn a_request_that_cannot_be_read_ends_the_connection_after_the_answers_before_it
 }
 
 #[test]
+fn more_of_them_than_may_be_in_flight_do_not_wedge_a_connection() {
+    let mut broker = ScriptedBroker::new(BrokerConfig::default());
+    broker.create_topic("t", 1);
+    let config = Config { max_in_flight_requests: 4, ..Config::default() };
+    let mut pair = Pair::new(NativeFilter::new(config, 7), broker);
+    let client = pair.connect();
+    for _ in 0..10 {
+        send_unanswered(&mut pair, client, "t");
+    }
+    let last = pair.send(client, &metadata(&["t"]), 9);
+    pair.wait(last, SOON).unwrap();
+    assert_eq!(pair.broker.messages("t-partition-0").unwrap().len(), 10);
+}
+
+#[test]
 fn a_failed_batch_ends_the_connection_although_nothing_else_is_asked() {
     let mut pair = pair();
     let client = pair.connect();

@@ -183,14 +183,25 @@ impl Session {
     /// Carries everything as far as it goes.
     fn pump(&mut self, window: Window, shared: &mut Shared, now: Now) {
         self.advance(shared, now);
-        while !self.is_full(shared)
-            && let Some((header, body)) = self.kafka.next_request()
-        {
-            self.begin(header, body, window, shared, now);
+        let mut next = self.next_request(shared);
+        loop {
+            while let Some((header, body)) = next {
+                self.begin(header, body, window, shared, now);
+                next = self.next_request(shared);
+            }
+            self.advance(shared, now);
+            // What was settled without a response made room, and nothing else would say so.
+            next = self.next_request(shared);
+            if next.is_none() {
+                break;
+            }
         }
-        self.advance(shared, now);
         self.apply_link(window, shared, now);
         shared.metrics.count(Counter::Pings, usize::try_from(self.pulsar.take_pings()).unwrap_or(0));
+    }
+
+    fn next_request(&mut self, shared: &Shared) -> Option<(RequestHeader, Bytes)> {
+        if self.is_full(shared) { None } else { self.kafka.next_request() }
     }
 
     fn begin(&mut self, header: RequestHeader, body: Bytes, window: Window, shared: &mut Shared, now: Now) {

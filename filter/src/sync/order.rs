@@ -80,6 +80,15 @@ impl Order {
             }
             None => Slot::Silent,
         };
+        self.leave_silently();
+    }
+
+    /// What has no response gives its place up as soon as it is its turn: nothing else would.
+    fn leave_silently(&mut self) {
+        while let Some(Slot::Silent) = self.slots.front() {
+            self.slots.pop_front();
+            self.head = self.head.wrapping_add(1);
+        }
     }
 
     /// Nothing leaves behind `seq`: the connection ends with it. What came before it is still answered.
@@ -94,26 +103,17 @@ impl Order {
 
     /// The next response that may leave.
     pub fn poll(&mut self) -> Option<Response> {
-        loop {
-            match self.slots.front()? {
-                Slot::Waiting => return None,
-                Slot::Silent => {
-                    self.slots.pop_front();
-                    self.head = self.head.wrapping_add(1);
-                }
-                Slot::Ready(_) => {
-                    self.head = self.head.wrapping_add(1);
-                    let Some(Slot::Ready(response)) = self.slots.pop_front() else { return None };
-                    self.ready_bytes = self.ready_bytes.saturating_sub(response.len());
-                    return Some(response);
-                }
-            }
-        }
+        let Some(Slot::Ready(_)) = self.slots.front() else { return None };
+        self.head = self.head.wrapping_add(1);
+        let Some(Slot::Ready(response)) = self.slots.pop_front() else { return None };
+        self.ready_bytes = self.ready_bytes.saturating_sub(response.len());
+        self.leave_silently();
+        Some(response)
     }
 
     /// Whether [`Order::poll`] would give a response.
     pub fn has_ready(&self) -> bool {
-        self.slots.iter().find(|slot| !matches!(slot, Slot::Silent)).is_some_and(|slot| matches!(slot, Slot::Ready(_)))
+        matches!(self.slots.front(), Some(Slot::Ready(_)))
     }
 
     /// Whether `seq` is the oldest request that is not answered yet.
@@ -181,6 +181,21 @@ mod tests {
 
         assert!(order.has_ready());
         assert_eq!(order.poll(), Some(response(7)));
+        assert!(order.is_empty());
+    }
+
+    #[test]
+    fn requests_without_response_make_room_by_themselves() {
+        let mut order = Order::new(3);
+        let [first, second, third] = std::array::from_fn(|_| order.open().unwrap());
+        order.fill(second, None);
+        order.fill(first, None);
+        assert_eq!(order.len(), 1);
+
+        order.fill(third, Some(response(3)));
+        let last = order.open().unwrap();
+        order.fill(last, None);
+        assert_eq!(order.poll(), Some(response(3)));
         assert!(order.is_empty());
     }
 
