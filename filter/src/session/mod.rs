@@ -8,6 +8,7 @@ pub mod io;
 pub mod kafka_conn;
 pub mod ownership;
 pub mod pulsar_conn;
+mod replies;
 pub mod requests;
 
 use std::collections::BTreeMap;
