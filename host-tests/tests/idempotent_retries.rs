@@ -13,8 +13,10 @@ use kafka_protocol::messages::ProduceRequest;
 
 const SOON: Duration = Duration::from_secs(5);
 
+const NOT_LEADER_OR_FOLLOWER: i16 = 6;
 const OUT_OF_ORDER_SEQUENCE_NUMBER: i16 = 45;
 const DUPLICATE_SEQUENCE_NUMBER: i16 = 46;
+const KAFKA_STORAGE_ERROR: i16 = 56;
 const UNKNOWN_SERVER_ERROR: i16 = -1;
 
 fn pair() -> Pair<NativeFilter> {
@@ -143,6 +145,27 @@ fn batches_that_were_all_refused_are_stored_by_their_retries() {
         assert_ne!(produced(&pair.wait(ticket, SOON).unwrap()).0, 0);
     }
     for sequence in [1, 2, 3] {
+        assert_eq!(write(&mut pair, client, sequence, 1), (0, sequence.into()));
+    }
+}
+
+#[test]
+fn batches_in_doubt_are_sent_again_one_after_the_other() {
+    let mut pair = pair();
+    let client = pair.connect();
+    assert_eq!(write(&mut pair, client, 0, 1), (0, 0));
+    pair.broker.fault(Fault::on(Type::Send, Effect::LoseAnswer).times(3));
+    [1, 2, 3].map(|sequence| send(&mut pair, client, sequence, 1));
+    pair.settle();
+
+    let client = reconnected(&mut pair, client);
+    let refuse = Effect::Refuse(ServerError::PersistenceError, "refused".into());
+    pair.broker.fault(Fault::on(Type::Send, refuse));
+    let again = [1, 2, 3].map(|sequence| send(&mut pair, client, sequence, 1));
+    let errors = again.map(|ticket| produced(&pair.wait(ticket, SOON).unwrap()).0);
+    assert_eq!(errors, [KAFKA_STORAGE_ERROR, NOT_LEADER_OR_FOLLOWER, NOT_LEADER_OR_FOLLOWER]);
+
+    for sequence in [1, 2, 3, 4] {
         assert_eq!(write(&mut pair, client, sequence, 1), (0, sequence.into()));
     }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use isthmus::config::Config;
 use isthmus::pulsar::proto::ServerError;
 use isthmus::pulsar::proto::base_command::Type;
+use isthmus::worker::metrics::definitions;
 use isthmus_host_tests::pair::records::{api_versions, batch, metadata, produce, produced};
 use isthmus_host_tests::pair::{ClientId, Filter, NativeFilter, NoAnswer, Pair};
 use isthmus_host_tests::scripted::{BrokerConfig, Effect, Fault, ScriptedBroker};
@@ -91,6 +92,14 @@ fn batches_of_a_client_that_leaves_before_they_could_go_are_logged() {
 
     pair.disconnect(client);
 
+    let mut lost = 0;
+    let series = definitions();
+    pair.filter.worker().shared().metrics.drain(|counted, _, count| {
+        if series[counted.0].1 == "isthmus.batches_lost" {
+            lost += count;
+        }
+    });
+    assert_eq!(lost, 2);
     let log = pair.filter.log();
     let told = log.iter().find(|line| line.contains("acks=0")).expect("a line in the log");
     assert!(told.contains(" 2 batches") && told.contains("'t'") && told.contains("acks=1"), "{told}");
