@@ -155,7 +155,9 @@ fn batches_in_doubt_are_sent_again_one_after_the_other() {
     let client = pair.connect();
     assert_eq!(write(&mut pair, client, 0, 1), (0, 0));
     pair.broker.fault(Fault::on(Type::Send, Effect::LoseAnswer).times(3));
-    [1, 2, 3].map(|sequence| send(&mut pair, client, sequence, 1));
+    for sequence in [1, 2, 3] {
+        send(&mut pair, client, sequence, 1);
+    }
     pair.settle();
 
     let client = reconnected(&mut pair, client);
