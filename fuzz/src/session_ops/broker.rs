@@ -106,7 +106,7 @@ impl Broker {
             let max_message_size = Some(*source.pick(&[5 << 20, 300, 5 << 20, -1]));
             say(CommandConnected { server_version: "fuzz".into(), max_message_size, ..Default::default() }.into());
         } else if let Some(asked) = command.partition_metadata {
-            let partitions = Some(*source.pick(&[1, 0, 2, 20_000]));
+            let partitions = Some(*source.pick(&[1, 0, 2, 300]));
             say(CommandPartitionedTopicMetadataResponse {
                 partitions,
                 request_id: asked.request_id,

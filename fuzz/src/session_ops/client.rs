@@ -179,7 +179,7 @@ fn records(source: &mut Source<'_>) -> Option<Bytes> {
     }
     let count = 1 + source.below(4);
     let size = *source.pick(&[1_usize, 60, 60, 0]);
-    let producer = if kind % 2 == 0 { -1 } else { 1 + i64::from(kind % 4 / 3) };
+    let producer = if kind.is_multiple_of(2) { -1 } else { 1 + i64::from(kind % 4 / 3) };
     let sequence = if producer < 0 { -1 } else { source.int32() };
     let mut records = Vec::new();
     for delta in 0..count {
