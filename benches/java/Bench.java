@@ -33,7 +33,8 @@ import org.apache.pulsar.client.api.SubscriptionMode;
  * batches of 128 KiB with 10 ms linger, no compression, everything acknowledged.
  *
  * <p>Options: {@code address}, {@code topic}, {@code records}, {@code warm_up}, {@code size} (bytes of a value), {@code rate} (messages
- * a second, for latency), {@code listener} (a Pulsar client behind a proxy asks for addresses by this name).
+ * a second, for latency), {@code listener} (a Pulsar client behind a proxy asks for addresses by this name), {@code batches_in_flight}
+ * (of a Pulsar client; without it there is no bound, while Kafka's idempotent producer has at most 5).
  */
 public final class Bench {
     private static final int BATCH_BYTES = 128 << 10;
@@ -212,6 +213,10 @@ public final class Bench {
         return Integer.parseInt(options.get(name));
     }
 
+    private int number(String name, int otherwise) {
+        return options.containsKey(name) ? number(name) : otherwise;
+    }
+
     /** Where records go; {@code send} may block while too much is in flight. */
     private interface Sink extends AutoCloseable {
         void send(byte[] value, Runnable acknowledged);
@@ -326,6 +331,7 @@ public final class Bench {
             producer = client.newProducer(Schema.BYTES).topic(partition())
                 .compressionType(CompressionType.NONE)
                 .blockIfQueueFull(true)
+                .maxPendingMessages(number("batches_in_flight", 0) * (BATCH_BYTES / number("size")))
                 .enableBatching(batched)
                 .batchingMaxBytes(BATCH_BYTES)
                 .batchingMaxMessages(Integer.MAX_VALUE)

@@ -1,4 +1,7 @@
-"""The servers of the end-to-end comparison, and the ways to them: the filter, a native client, a native client behind a plain hop."""
+"""The servers of the end-to-end comparison, and the ways to them.
+
+The filter, a native client, a native client behind a plain hop, and one that has no more batches in flight than Kafka's may have.
+"""
 
 import contextlib
 import http.client
@@ -13,6 +16,9 @@ from dev.servers.server import http_status
 
 # A Pulsar client behind the hop is told the hop's address, not the broker's, when it asks for this listener.
 HOP_LISTENER = "hop"
+
+# `max.in.flight.requests.per.connection`: no idempotent producer may have more (KafkaProducer).
+KAFKA_IN_FLIGHT = 5
 
 # Nothing of this changes speed: a bench writes some 10 GB, and what is deleted should leave the disk while it runs.
 HOUSEKEEPING = {"gcWaitTime": 60000, "journalMaxBackups": 1}
@@ -36,6 +42,7 @@ class Contestant:
     protocol: str
     options: dict
     envoy: Envoy | None = None
+    works: tuple = ("produce", "consume", "latency")
 
 
 class Servers:
@@ -59,9 +66,11 @@ class Servers:
         self.hop = Hop(
             folder / "hop", self.pulsar, module, kafka_port=hop_port, concurrency=concurrency, template=template
         )
+        native = {"address": self.pulsar.address}
         self.contestants = [
-            Contestant("native", "pulsar", {"address": self.pulsar.address}),
+            Contestant("native", "pulsar", native),
             Contestant("filter", "kafka", {"address": self.filter.bootstrap}, self.filter),
+            Contestant("native-5", "pulsar", {**native, "batches_in_flight": KAFKA_IN_FLIGHT}, works=("produce",)),
             Contestant("tcp_proxy", "pulsar", {"address": self.hop.bootstrap, "listener": HOP_LISTENER}, self.hop),
         ]
 

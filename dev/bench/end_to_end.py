@@ -101,20 +101,20 @@ class Run:
         contestants = self.servers.contestants[turn:] + self.servers.contestants[:turn]
         for size, count in self.plan.sizes.items():
             self.throughput(contestants, number, size, max(1, int(count * share)), results)
-        for contestant in contestants:
+        for contestant in doing("latency", contestants):
             self.latency(contestant, number, max(1, int(self.plan.latency_messages * share)), results)
 
     def throughput(self, contestants, number, size, records, results):
         """Writes a topic each, then reads one of them."""
         amount = {"size": size, "records": records, "warm_up": max(1, self.plan.warm_up_bytes // size)}
         topics = {one.name: f"bench-{number}-{size}-{one.name}" for one in contestants}
-        for contestant in contestants:
+        for contestant in doing("produce", contestants):
             topic = topics[contestant.name]
             self.servers.create_topic(topic)
             self.one("produce", contestant, topic, results, **amount)
             if contestant.name != "filter":
                 self.servers.delete_topic(topic)
-        for contestant in contestants:
+        for contestant in doing("consume", contestants):
             self.one("consume", contestant, topics["filter"], results, **amount)
         self.servers.delete_topic(topics["filter"])
 
@@ -138,3 +138,8 @@ class Run:
             figures["wasm_bytes"] = usage.wasm_bytes(contestant.envoy.pid)
         results.add(work, size, contestant.name, figures)
         print(f"  {report.line(work, size, contestant.name, figures)}", flush=True)
+
+
+def doing(work, contestants):
+    """Those who take part in it."""
+    return [contestant for contestant in contestants if work in contestant.works]

@@ -27,7 +27,7 @@ FLAGS = [
     "-Djava.net.preferIPv4Stack=true",
 ]
 
-# One broker and one bookie on loopback; nothing here changes what a client sees. The journal's buffer holds every entry whole: a bookie
+# One broker and one bookie on loopback, the bookie as in Pulsar's own standalone.conf; nothing here changes what a client sees. The journal's buffer holds every entry whole: a bookie
 # killed with half of one written reads zeros for the rest when it comes back, and without a second bookie that ledger never opens again.
 STANDALONE = f"""\
 metadataStoreUrl=
@@ -40,7 +40,9 @@ managedLedgerDefaultWriteQuorum=1
 managedLedgerDefaultAckQuorum=1
 ledgerStorageClass=org.apache.bookkeeper.bookie.storage.ldb.DbLedgerStorage
 nettyMaxFrameSizeBytes=5253120
+journalMaxGroupWaitMSec=1
 journalSyncData=false
+flushInterval=60000
 journalWriteBufferSizeKB=8192
 allowLoopback=true
 listeningInterface={loopback_interface()}

@@ -14,7 +14,10 @@ mod pulsar_frame;
 #[path = "../../fuzz/src/record_batch.rs"]
 mod record_batch;
 mod records_support;
+#[path = "../../fuzz/src/session_ops/mod.rs"]
+mod session_ops;
 
+use proptest::prelude::*;
 use records_support::{kafka, pulsar};
 
 fn replay(target: &str, run: fn(&[u8])) {
@@ -55,6 +58,20 @@ fn pulsar_entries_do_not_fail() {
 #[test]
 fn record_batches_do_not_fail() {
     replay("record_batch", record_batch::run);
+}
+
+#[test]
+fn sessions_do_not_fail() {
+    replay("session_ops", session_ops::run);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn sessions_do_not_fail_whatever_is_done(input in proptest::collection::vec(any::<u8>(), 0..600)) {
+        session_ops::run(&input);
+    }
 }
 
 fn write_seed(target: &str, name: &str, seed: &[u8]) {

@@ -4,3 +4,4 @@ pub mod kafka_frame;
 pub mod pulsar_entry;
 pub mod pulsar_frame;
 pub mod record_batch;
+pub mod session_ops;

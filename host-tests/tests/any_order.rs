@@ -95,9 +95,12 @@ fn rests(pair: &mut Pair<NativeFilter>) -> Result<(), TestCaseError> {
     Ok(())
 }
 
+/// Waits for one answer, whatever its type.
+type Wait = Box<dyn FnOnce(&mut Pair<NativeFilter>) -> Result<(), NoAnswer>>;
+
 /// Sends all, then waits for all: the driver fails an answer out of its turn.
 fn ask_all(pair: &mut Pair<NativeFilter>, client: ClientId, asks: &[Ask]) -> Result<(), NoAnswer> {
-    let mut waits: Vec<Box<dyn FnOnce(&mut Pair<NativeFilter>) -> Result<(), NoAnswer>>> = Vec::new();
+    let mut waits: Vec<Wait> = Vec::new();
     macro_rules! send {
         ($request:expr, $version:expr) => {{
             let ticket = pair.send(client, &$request, $version);

@@ -18,6 +18,22 @@ use serde_json::{Value, json};
 const TOPIC: &str = "persistent://public/default/t-partition-0";
 const SECOND: Duration = Duration::from_secs(1);
 
+/// A reader from `start` on.
+fn subscribe(consumer_id: u64, request_id: u64, start: MessageIdData) -> BaseCommand {
+    CommandSubscribe {
+        topic: TOPIC.into(),
+        subscription: "r".into(),
+        sub_type: command_subscribe::SubType::Exclusive.into(),
+        consumer_id,
+        request_id,
+        durable: Some(false),
+        start_message_id: Some(start),
+        initial_position: Some(command_subscribe::InitialPosition::Earliest.into()),
+        ..CommandSubscribe::default()
+    }
+    .into()
+}
+
 /// A broker, one client, and the clock they share.
 struct World {
     broker: ScriptedBroker,
@@ -95,7 +111,7 @@ impl World {
 
     fn subscribe(&mut self, start: Position, permits: u32) -> Vec<Position> {
         let id = start.to_wire(None, None);
-        let subscribe = command::subscribe(TOPIC.into(), "r".into(), 5, 8, id, vec![]);
+        let subscribe = subscribe(5, 8, id);
         assert_eq!(kinds(&self.ask(subscribe)), [Type::Success]);
         self.flow(permits)
     }
@@ -504,7 +520,7 @@ fn two_permits_read_two_entries_whatever_is_in_them() {
 #[test]
 fn a_message_carries_the_index_of_its_entry_and_its_partition() {
     let mut world = filled();
-    let subscribe = command::subscribe(TOPIC.into(), "r".into(), 5, 8, Position::EARLIEST.to_wire(None, None), vec![]);
+    let subscribe = subscribe(5, 8, Position::EARLIEST.to_wire(None, None));
     world.ask(subscribe);
     let heard = world.ask(command::flow(5, 100).unwrap());
     assert_eq!(heard.iter().map(index_of).collect::<Vec<_>>(), [Some(2), Some(3), Some(5)]);
@@ -518,7 +534,7 @@ fn without_the_interceptor_there_is_no_index() {
     world.produce_as(world.client, "p");
     world.send(0, 3);
     world.hear(world.client);
-    world.ask(command::subscribe(TOPIC.into(), "r".into(), 5, 8, Position::EARLIEST.to_wire(None, None), vec![]));
+    world.ask(subscribe(5, 8, Position::EARLIEST.to_wire(None, None)));
     let heard = world.ask(command::flow(5, 1).unwrap());
     assert_eq!(heard[0].section, send(0, 3).1);
 }
@@ -597,7 +613,7 @@ fn zero_permits_close_the_connection_and_permits_for_nobody_do_nothing() {
 fn an_exclusive_subscription_takes_one_consumer() {
     let mut world = World::new();
     world.subscribe(Position::EARLIEST, 1);
-    let again = command::subscribe(TOPIC.into(), "r".into(), 6, 8, Position::EARLIEST.to_wire(None, None), vec![]);
+    let again = subscribe(6, 8, Position::EARLIEST.to_wire(None, None));
     assert_eq!(errors(&world.ask(again)), [ServerError::ConsumerBusy]);
 }
 

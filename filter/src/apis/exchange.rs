@@ -6,6 +6,7 @@ use bytes::Bytes;
 use kafka_protocol::protocol::{Encodable, StrBytes};
 
 use crate::fetch::readers::Readers;
+use crate::kafka::failed::Failed;
 use crate::kafka::guard::{self, GuardError};
 use crate::kafka::header::RequestHeader;
 use crate::kafka::response;
@@ -84,6 +85,11 @@ pub trait Exchange {
     /// The answer at the deadline: Kafka's error for whatever is not settled.
     fn expire(&mut self, context: &mut Context<'_>) -> Answer;
 
+    /// Batches that have not gone to the broker and that nobody will be told of, by Kafka topic.
+    fn unsent_and_unanswered(&self, _: &Producers) -> Vec<(&str, usize)> {
+        Vec::new()
+    }
+
     /// When to poll it although nothing happened, before its deadline.
     fn next_wake(&self) -> Option<Instant> {
         None
@@ -91,9 +97,9 @@ pub trait Exchange {
 }
 
 /// The frame of a response; a response that cannot be written closes the connection.
-pub fn respond<T: Encodable>(header: &RequestHeader, body: &T) -> Answer {
+pub fn respond<T: Encodable + Failed>(header: &RequestHeader, body: &T) -> Answer {
     match response::encode(header.api_key, header.api_version, header.correlation_id, body) {
-        Ok(frame) => Answer::Respond(Response { segments: vec![frame] }),
+        Ok(frame) => Answer::Respond(Response { segments: vec![frame], failed: body.failed() }),
         Err(error) => Answer::Close(error.to_string()),
     }
 }

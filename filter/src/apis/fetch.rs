@@ -70,7 +70,7 @@ pub fn start(request: Request, context: &mut Context<'_>) -> Result<Started, Ref
         max_bytes,
         wait_until,
         began: None,
-        wake: wait_until,
+        wake: Some(wait_until),
         topics,
     };
     Ok(Started { exchange: Box::new(exchange), deadline: wait_until + SETTLE_GRACE })
@@ -85,7 +85,7 @@ struct Fetch {
     /// When the fetch came to the head of its connection.
     began: Option<Instant>,
     /// When to look again although nothing came.
-    wake: Instant,
+    wake: Option<Instant>,
     topics: Vec<Topic>,
 }
 
@@ -212,7 +212,7 @@ impl Partition {
 impl Fetch {
     fn answer(&self, late: bool, context: &mut Context<'_>) -> Answer {
         let (mut left, mut first) = (self.max_bytes, true);
-        let topics = self
+        let topics: Vec<TopicPart> = self
             .topics
             .iter()
             .map(|topic| TopicPart {
@@ -224,6 +224,8 @@ impl Fetch {
                     .collect(),
             })
             .collect();
+        let failed = self.error_code != 0
+            || topics.iter().flat_map(|topic| &topic.partitions).any(|partition| partition.error_code != 0);
         let mut segments = write(self.header.api_version, self.error_code, topics, BytesMut::new());
         let body_bytes: usize = segments.iter().map(Bytes::len).sum();
         let mut head = BytesMut::with_capacity(16);
@@ -237,26 +239,29 @@ impl Fetch {
             head.put_u8(0);
         }
         segments.insert(0, head.freeze());
-        Answer::Respond(Response { segments })
+        Answer::Respond(Response { segments, failed })
     }
 }
 
 impl Exchange for Fetch {
     fn poll(&mut self, context: &mut Context<'_>) -> Option<Answer> {
+        let now = context.io.now.instant;
         if !context.is_head {
+            self.wake = Some(self.wait_until).filter(|at| *at > now);
             return None;
         }
         let mut sum = Sum::default();
         for topic in &mut self.topics {
             topic.poll(&mut sum, context);
         }
-        let now = context.io.now.instant;
         let began = *self.began.get_or_insert(now);
         let gathered = !sum.unsettled && !sum.filling;
         let in_hurry = sum.bytes > 0 && now >= began + GATHER;
         let enough = sum.bytes > 0 && sum.bytes >= self.max_bytes;
         let satisfied = sum.failed || sum.bytes >= self.min_bytes || now >= self.wait_until;
-        self.wake = if sum.bytes > 0 && !gathered { (began + GATHER).min(self.wait_until) } else { self.wait_until };
+        let gathering = (sum.bytes > 0 && !gathered).then(|| began + GATHER);
+        // What is past was looked at just now: only an event changes anything then.
+        self.wake = gathering.into_iter().chain([self.wait_until]).filter(|at| *at > now).min();
         let ready = self.error_code != 0 || enough || (satisfied && (gathered || in_hurry));
         ready.then(|| self.answer(false, context))
     }
@@ -266,6 +271,6 @@ impl Exchange for Fetch {
     }
 
     fn next_wake(&self) -> Option<Instant> {
-        Some(self.wake)
+        self.wake
     }
 }

@@ -8,6 +8,7 @@ use kafka_protocol::messages::{ProduceRequest, ProduceResponse, TopicName};
 use super::exchange::{Answer, Context, Exchange, Refusal, Request, Started, deadline_of, poll_all, respond, text};
 use crate::kafka::header::RequestHeader;
 use crate::produce::outcome::{Outcome, ProduceError, Ticket};
+use crate::produce::producers::Producers;
 use crate::records::KafkaBatch;
 use crate::time::Instant;
 use crate::topics::name::KafkaTopic;
@@ -92,6 +93,16 @@ enum State {
     /// The base offset; -1 where nobody knows it any more.
     Stored(i64),
     Failed(ResponseError, Option<&'static str>),
+}
+
+impl Partition {
+    fn is_unsent(&self, producers: &Producers) -> bool {
+        match &self.state {
+            State::Counting(_) => true,
+            State::Sent(ticket) => producers.is_held(*ticket),
+            State::Stored(_) | State::Failed(..) => false,
+        }
+    }
 }
 
 impl Topic {
@@ -205,6 +216,21 @@ impl Exchange for Produce {
         let deadline = self.deadline;
         let settled = poll_all(&mut self.topics, |topic| topic.poll(deadline, context));
         settled.then(|| self.answer())
+    }
+
+    fn unsent_and_unanswered(&self, producers: &Producers) -> Vec<(&str, usize)> {
+        match self.acks {
+            Acks::Stored => Vec::new(),
+            Acks::None => {
+                let lost =
+                    |topic: &Topic| topic.partitions.iter().filter(|partition| partition.is_unsent(producers)).count();
+                self.topics
+                    .iter()
+                    .map(|topic| (topic.name.as_str(), lost(topic)))
+                    .filter(|(_, lost)| *lost > 0)
+                    .collect()
+            }
+        }
     }
 
     fn expire(&mut self, context: &mut Context<'_>) -> Answer {

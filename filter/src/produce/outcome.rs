@@ -33,6 +33,10 @@ pub enum ProduceError {
     Offset(OffsetError),
     /// The sequence is not the next one of its producer.
     OutOfOrderSequence,
+    /// Only a part of it is stored, and the rest can no longer be.
+    Torn,
+    /// The broker has taken it, but readers do not see it yet.
+    NotVisible,
     /// A newer epoch of the same producer was seen.
     StaleEpoch,
     /// Too much waits to be sent.
@@ -49,6 +53,9 @@ impl ProduceError {
             ProduceError::Pulsar(error) => error.kafka_code(),
             ProduceError::Offset(error) => error.kafka_code(),
             ProduceError::OutOfOrderSequence => ResponseError::OutOfOrderSequenceNumber,
+            // Not for a client to retry: nothing it could send would be neither a loss nor a repetition.
+            ProduceError::Torn => ResponseError::UnknownServerError,
+            ProduceError::NotVisible => ResponseError::NotEnoughReplicasAfterAppend,
             ProduceError::StaleEpoch => ResponseError::InvalidProducerEpoch,
             ProduceError::Overloaded => ResponseError::NotEnoughReplicas,
             ProduceError::TimedOut => ResponseError::RequestTimedOut,

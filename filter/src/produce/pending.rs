@@ -1,6 +1,7 @@
 //! A batch between its arrival and its outcome.
 
 use std::collections::VecDeque;
+use std::ops::Range;
 
 use bytes::Bytes;
 
@@ -85,6 +86,20 @@ impl Pending {
             Progress::Sent { first, .. } | Progress::Stored { first, .. } | Progress::ReadingBack { first, .. } => {
                 Some(first)
             }
+        }
+    }
+
+    /// Sequences of all its records, once it was sent.
+    pub fn sequences(&self) -> Option<Range<u64>> {
+        self.first().map(|first| first..first.saturating_add(self.records.into()))
+    }
+
+    /// Whether the broker has stored something of it.
+    pub fn is_stored(&self) -> bool {
+        match &self.progress {
+            Progress::Held { .. } => false,
+            Progress::Sent { stored, .. } => stored.is_some(),
+            Progress::Stored { .. } | Progress::ReadingBack { .. } => true,
         }
     }
 

@@ -1,29 +1,27 @@
 //! One Pulsar producer: opens it, sends batches in order, settles each.
 
+mod resolve;
+
 use std::collections::VecDeque;
 use std::time::Duration;
 
 use bytes::Bytes;
 
+use super::history::{History, Known, overlap};
 use super::outcome::{Outcome, ProduceError, Ticket};
 use super::pending::{Pending, Progress};
-use super::readback::{Finding, Readback};
+use super::readback::Readback;
 use super::sequence::{Verdict, judge};
-use crate::config::OffsetMode;
 use crate::error::PulsarError;
-use crate::ids::{Offset, Position, ProducerId, RequestId};
+use crate::ids::{Position, ProducerId, RequestId};
 use crate::offsets::peek::Peek;
-use crate::offsets::{OffsetError, message_id};
 use crate::pulsar::proto::ServerError;
-use crate::records::{Entry, KafkaBatch, SendParams, SentEntry, write_sends};
+use crate::records::{KafkaBatch, SendParams, SentEntry, write_sends};
 use crate::session::io::Io;
 use crate::session::requests::Reply;
 use crate::time::Instant;
 use crate::topics::name::PulsarTopic;
 use crate::worker::metrics::Counter;
-
-/// Batches whose offsets are remembered for a retry, as Kafka does (`ProducerStateEntry.NUM_BATCHES_TO_RETAIN`).
-const REMEMBERED: usize = 5;
 
 /// Pause before the broker is asked the same again.
 const RETRY_PAUSE: Duration = Duration::from_millis(100);
@@ -74,12 +72,6 @@ enum State {
     },
 }
 
-#[derive(Debug)]
-struct Remembered {
-    first: u64,
-    outcome: Outcome,
-}
-
 /// The producer of one partition and identity.
 #[derive(Debug)]
 pub struct Producer {
@@ -87,11 +79,11 @@ pub struct Producer {
     identity: Identity,
     state: State,
     batches: VecDeque<Pending>,
-    remembered: VecDeque<Remembered>,
+    history: History,
     /// Next sequence; `None` while the producer is unknown.
     expected: Option<u64>,
-    /// A refused batch was overtaken by later ones that were stored: its retry can never be told from a duplicate.
-    lost: Option<std::ops::Range<u64>>,
+    /// Behind the highest sequence that the broker has seen: what lies before it may be stored already.
+    pushed: u64,
     peek: Option<(Position, Peek)>,
     settled: Vec<(Ticket, Outcome)>,
     used: Instant,
@@ -106,9 +98,9 @@ impl Producer {
             identity,
             state: State::Closed,
             batches: VecDeque::new(),
-            remembered: VecDeque::new(),
+            history: History::default(),
             expected: None,
-            lost: None,
+            pushed: 0,
             peek: None,
             settled: Vec::new(),
             used: now,
@@ -140,6 +132,11 @@ impl Producer {
     /// Bytes that wait to be sent.
     pub fn held_bytes(&self) -> usize {
         self.batches.iter().map(Pending::held_bytes).sum()
+    }
+
+    /// Whether the batch is here and waits to be sent.
+    pub fn is_held(&self, ticket: Ticket) -> bool {
+        self.batches.iter().any(|batch| batch.is_held() && batch.tickets.contains(&ticket))
     }
 
     /// SENDs without receipt.
@@ -176,16 +173,18 @@ impl Producer {
             if entry.first_sequence_id == first.saturating_add(u64::from(skipped)) {
                 *stored = Some(position);
             }
+            self.history.on_receipt(first);
         }
         if entries.is_empty() {
             batch.progress = match (*stored, &self.state) {
                 (Some(position), _) => Progress::Stored { first, skipped, position },
                 (None, State::Ready { name, .. }) => {
-                    let search = Readback::new(&self.topic, name, first, io);
+                    let sequences = first..first.saturating_add(batch.records.into());
+                    let search = Readback::new(&self.topic, name, sequences, io);
                     Progress::ReadingBack { first, search: Box::new(search) }
                 }
                 (None, State::Closed | State::Opening(..) | State::Paused(_)) => {
-                    return self.settle(first, Outcome::Duplicate);
+                    return self.settle(first, Outcome::Failed(ProduceError::Pulsar(PulsarError::Closed)));
                 }
             };
         }
@@ -197,34 +196,40 @@ impl Producer {
         let Some(index) = self.batches.iter().position(|batch| batch.has_sent(sequence_id)) else { return };
         let error = ProduceError::Pulsar(error);
         let Some(batch) = self.batches.get_mut(index) else { return };
-        let Progress::Sent { first, bytes, entries, .. } = &mut batch.progress else { return };
-        let first = *first;
+        let Progress::Sent { first, bytes, entries, repeated, .. } = &mut batch.progress else { return };
+        let (first, repeated) = (*first, *repeated);
         self.sends_in_flight = self.sends_in_flight.saturating_sub(entries.len());
-        if error.is_undetermined() && now + RETRY_PAUSE < batch.deadline {
+        if error.is_undetermined() && !bytes.is_empty() && now + RETRY_PAUSE < batch.deadline {
             let bytes = std::mem::take(bytes);
             io.shared.held.take(bytes.len());
             batch.progress = Progress::Held { bytes, not_before: Some(now + RETRY_PAUSE) };
             return;
         }
-        let records = u64::from(batch.records);
-        let overtaken = matches!(self.identity, Identity::Idempotent { .. })
-            && self.batches.iter().skip(index.saturating_add(1)).any(|later| !later.is_held());
-        if overtaken {
-            let end = first.saturating_add(records);
-            self.lost = Some(self.lost.as_ref().map_or(first..end, |lost| lost.start.min(first)..lost.end.max(end)));
-        } else if let Identity::Idempotent { .. } = self.identity {
-            // Kafka's client sends the same sequence again. A plain producer's numbers are ours: none is used twice.
-            self.expected = Some(first);
+        let sequences = first..first.saturating_add(batch.records.into());
+        match self.identity {
+            // Its numbers are ours: none is used twice.
+            Identity::Plain => {}
+            // Its first try may be stored, whatever is said of this one. The client sends it again, and what follows waits for it.
+            Identity::Idempotent { .. } if repeated => self.expected = Some(first),
+            Identity::Idempotent { .. } => {
+                let passed = self.batches.iter().skip(index.saturating_add(1)).any(Pending::is_stored);
+                self.history.on_refusal(sequences, passed);
+            }
         }
         self.settle(first, Outcome::Failed(error));
     }
 
     /// CLOSE_PRODUCER: what is in flight may be stored or not; the client's retry finds out.
     pub fn on_closed(&mut self, io: &mut Io<'_>) {
-        self.state = State::Closed;
-        self.expected = None;
+        self.be_closed();
         self.fail_in_flight(&PulsarError::Closed, io);
         io.shared.leaders.forget(&self.topic);
+    }
+
+    fn be_closed(&mut self) {
+        self.state = State::Closed;
+        self.expected = None;
+        self.history.on_closed();
     }
 
     fn fail_in_flight(&mut self, error: &PulsarError, io: &mut Io<'_>) {
@@ -247,6 +252,13 @@ impl Producer {
     pub fn poll(&mut self, sends_allowed: usize, io: &mut Io<'_>) {
         self.expire(io);
         self.open(io);
+        self.end_pauses(io.now.instant);
+        if self.sends_in_flight == 0
+            && let Some(refused) = self.history.on_all_settled()
+        {
+            // Kafka's client sends the same sequence again.
+            self.expected = Some(refused);
+        }
         if let State::Ready { .. } = self.state {
             self.send(sends_allowed, io);
         }
@@ -269,18 +281,23 @@ impl Producer {
                     Identity::Plain => Some(0),
                     Identity::Idempotent { .. } => last_sequence_id.and_then(|last| last.checked_add(1)),
                 };
+                self.pushed = self.expected.unwrap_or(0);
                 self.state = State::Ready { id, name };
             }
             Some(Err(PulsarError::Refused { code: ServerError::ProducerBusy, .. })) => {
                 self.state = State::Paused(io.now.instant + RETRY_PAUSE);
             }
             Some(Err(error)) => {
-                self.state = State::Closed;
+                if !matches!(error, PulsarError::Refused { .. }) {
+                    // The broker may open it yet, and would hold its name busy for us.
+                    io.pulsar.close_producer(id, io.now.instant);
+                }
+                self.be_closed();
                 io.shared.leaders.forget(&self.topic);
                 self.fail_in_flight(&error, io);
             }
             Some(Ok(_)) => {
-                self.state = State::Closed;
+                self.close(io);
                 self.fail_in_flight(&PulsarError::Malformed("another answer to PRODUCER"), io);
             }
         }
@@ -292,18 +309,25 @@ impl Producer {
         self.state = State::Opening(id, request);
     }
 
+    fn end_pauses(&mut self, now: Instant) {
+        for batch in &mut self.batches {
+            if let Progress::Held { not_before, .. } = &mut batch.progress {
+                not_before.take_if(|at| *at <= now);
+            }
+        }
+    }
+
     fn send(&mut self, sends_allowed: usize, io: &mut Io<'_>) {
         let mut index = 0usize;
         while let Some(batch) = self.batches.get(index) {
-            if batch.bars_the_way() {
+            if batch.bars_the_way() || self.history.is_in_doubt() {
                 return;
             }
             let Progress::Held { not_before, .. } = &batch.progress else {
                 index = index.saturating_add(1);
                 continue;
             };
-            let is_due = not_before.is_none_or(|at| at <= io.now.instant);
-            if !is_due || self.sends_in_flight >= sends_allowed {
+            if not_before.is_some() || self.sends_in_flight >= sends_allowed {
                 return;
             }
             self.send_one(index, io);
@@ -319,31 +343,43 @@ impl Producer {
         let Progress::Held { bytes, .. } = &batch.progress else { return };
         let bytes = bytes.clone();
         io.shared.held.give_back(bytes.len());
-        let (first, skip, repeated) = match self.verdict(&batch) {
-            Verdict::Next(first) => (first, 0, false),
-            Verdict::PartlyRepeated { first, skip } => (first, skip, true),
-            Verdict::Repeated(first) => {
-                if self.lost.as_ref().is_some_and(|lost| lost.contains(&first)) {
-                    return self.settle_batch(batch, Outcome::Failed(ProduceError::OutOfOrderSequence));
-                }
-                if let Some(known) = self.remembered.iter().find(|known| known.first == first) {
-                    let outcome = known.outcome.clone();
-                    return self.settle_batch(batch, outcome);
-                }
-                if let Some(first_try) = self.batches.iter_mut().find(|other| other.is_in_flight_from(first)) {
-                    first_try.tickets.append(&mut batch.tickets);
-                    return;
-                }
-                (first, 0, true)
-            }
+        let (first, skip) = match self.verdict(&batch) {
+            Verdict::Next(first) | Verdict::Repeated(first) => (first, 0),
+            Verdict::PartlyRepeated { first, skip } => (first, skip),
             Verdict::OutOfOrder => return self.settle_batch(batch, Outcome::Failed(ProduceError::OutOfOrderSequence)),
         };
+        let sequences = first..first.saturating_add(batch.records.into());
+        let repeated = first < self.pushed;
+        if repeated {
+            match self.history.look_up(&sequences) {
+                Known::Stored(offset) => {
+                    self.expected = self.expected.max(Some(sequences.end));
+                    return self.settle_batch(batch, Outcome::Stored(offset));
+                }
+                Known::OutOfOrder => {
+                    return self.settle_batch(batch, Outcome::Failed(ProduceError::OutOfOrderSequence));
+                }
+                Known::Nothing => {}
+            }
+            let in_flight = |other: &&mut Pending| other.sequences().is_some_and(|other| overlap(&other, &sequences));
+            if let Some(first_try) = self.batches.iter_mut().find(in_flight) {
+                if first_try.sequences().as_ref() == Some(&sequences) {
+                    self.expected = self.expected.max(Some(sequences.end));
+                    first_try.tickets.append(&mut batch.tickets);
+                } else {
+                    self.settle_batch(batch, Outcome::Failed(ProduceError::OutOfOrderSequence));
+                }
+                return;
+            }
+        } else {
+            self.history.on_sent_as_next(first);
+        }
         match self.write(&bytes, first, skip, io) {
             Ok(entries) => {
                 self.sends_in_flight = self.sends_in_flight.saturating_add(entries.len());
                 io.shared.metrics.count(Counter::RecordsIn, entries.iter().map(|entry| entry.records as usize).sum());
-                let end = first.saturating_add(u64::from(batch.records));
-                self.expected = Some(self.expected.unwrap_or(0).max(end));
+                self.expected = Some(self.expected.unwrap_or(0).max(sequences.end));
+                self.pushed = self.pushed.max(sequences.end);
                 let bytes = if repeated { bytes } else { Bytes::new() };
                 batch.progress =
                     Progress::Sent { first, skipped: skip, bytes, repeated, entries: entries.into(), stored: None };
@@ -380,88 +416,13 @@ impl Producer {
         Ok(entries)
     }
 
-    /// Finds the offsets of what is stored; reads one entry back where they do not follow from what is known.
-    fn resolve(&mut self, io: &mut Io<'_>) {
-        if let Some((position, peek)) = &mut self.peek
-            && let Some(result) = peek.poll(io)
-        {
-            let position = *position;
-            self.peek = None;
-            if let Err(error) = self.learn(position, result, io) {
-                self.settle_stored_at(position, Outcome::Failed(ProduceError::Offset(error)));
-            }
-        }
-        let mut unresolved = None;
-        let mut found = Vec::new();
-        for batch in &mut self.batches {
-            if let Progress::ReadingBack { first, search } = &mut batch.progress
-                && let Some(finding) = search.poll(io)
-            {
-                found.push((*first, read_back(finding)));
-            }
-        }
-        for batch in &self.batches {
-            let Progress::Stored { first, skipped, position } = batch.progress else { continue };
-            match self.offset_at(position, io) {
-                Ok(Some(offset)) => {
-                    // The front of a partly repeated batch lies right before the rest, unless others wrote in between.
-                    let base = Offset::new(offset.value().saturating_sub(i64::from(skipped))).unwrap_or(offset);
-                    found.push((first, Outcome::Stored(base)));
-                }
-                Ok(None) => unresolved = Some(position),
-                Err(error) => found.push((first, Outcome::Failed(ProduceError::Offset(error)))),
-            }
-        }
-        for (first, outcome) in found {
-            self.settle(first, outcome);
-        }
-        if let Some(position) = unresolved
-            && self.peek.is_none()
-        {
-            self.peek = Some((position, Peek::new(&self.topic, position, io)));
-        }
-    }
-
-    fn offset_at(&self, position: Position, io: &Io<'_>) -> Result<Option<Offset>, OffsetError> {
-        match io.shared.config.offsets {
-            OffsetMode::MessageId => message_id::encode(position, 0).map(Some),
-            OffsetMode::Index => Ok(io.shared.entries.first_offset(&self.topic, position)),
-        }
-    }
-
-    fn learn(
-        &self,
-        position: Position,
-        result: Result<crate::session::pulsar_conn::Message, PulsarError>,
-        io: &mut Io<'_>,
-    ) -> Result<(), OffsetError> {
-        let message = result?;
-        if message.position != position {
-            return Err(PulsarError::Closed.into());
-        }
-        let entry = Entry::parse(&message.section)?;
-        let index = entry.index().ok_or(OffsetError::NoIndex)?;
-        io.shared.entries.observe(&self.topic, position, entry.num_messages(), Some(index));
-        Ok(())
-    }
-
-    fn settle_stored_at(&mut self, wanted: Position, outcome: Outcome) {
-        let stored_there =
-            |batch: &&Pending| matches!(batch.progress, Progress::Stored { position, .. } if position == wanted);
-        let first = self.batches.iter().find(stored_there).and_then(Pending::first);
-        if let Some(first) = first {
-            self.settle(first, outcome);
-        }
-    }
-
     fn settle(&mut self, wanted: u64, outcome: Outcome) {
         let Some(index) = self.batches.iter().position(|batch| batch.is_in_flight_from(wanted)) else { return };
         if let Some(batch) = self.batches.remove(index) {
-            if let (Identity::Idempotent { .. }, Outcome::Stored(_)) = (self.identity, &outcome) {
-                if self.remembered.len() >= REMEMBERED {
-                    self.remembered.pop_front();
-                }
-                self.remembered.push_back(Remembered { first: wanted, outcome: outcome.clone() });
+            if let (Identity::Idempotent { .. }, Outcome::Stored(offset), Some(sequences)) =
+                (self.identity, &outcome, batch.sequences())
+            {
+                self.history.on_stored(sequences, *offset);
             }
             self.settle_batch(batch, outcome);
         }
@@ -476,19 +437,22 @@ impl Producer {
         let mut stuck = false;
         let mut kept = VecDeque::new();
         for mut batch in std::mem::take(&mut self.batches) {
-            if let (true, Progress::ReadingBack { search, .. }) = (batch.deadline <= now, &mut batch.progress) {
-                search.abandon(io);
-                self.settled.extend(batch.tickets.drain(..).map(|ticket| (ticket, Outcome::Duplicate)));
-                continue;
-            }
             if batch.deadline <= now {
                 let outcome = Outcome::Failed(ProduceError::TimedOut);
                 self.settled.extend(batch.tickets.drain(..).map(|ticket| (ticket, outcome.clone())));
-                if let Progress::Held { bytes, .. } = &batch.progress {
-                    io.shared.held.give_back(bytes.len());
-                    continue;
+                match &mut batch.progress {
+                    Progress::Held { bytes, .. } => {
+                        io.shared.held.give_back(bytes.len());
+                        continue;
+                    }
+                    // Only its offset is missing: the client's retry asks for it again.
+                    Progress::Stored { .. } => continue,
+                    Progress::ReadingBack { search, .. } => {
+                        search.abandon(io);
+                        continue;
+                    }
+                    Progress::Sent { .. } => stuck |= now.since(batch.deadline) >= SETTLE_TIMEOUT,
                 }
-                stuck |= now.since(batch.deadline) >= SETTLE_TIMEOUT;
             }
             kept.push_back(batch);
         }
@@ -515,8 +479,14 @@ impl Producer {
         paused.into_iter().chain(batches).chain(self.gives_name_back_at()).min()
     }
 
-    /// Gives the name back where it may be wanted elsewhere; what is remembered stays.
+    /// Takes the answer to a PRODUCER whose batches were given up meanwhile, and gives the name back where it may be wanted elsewhere;
+    /// what is remembered stays.
     pub fn on_idle(&mut self, io: &mut Io<'_>) {
+        match self.state {
+            State::Opening(..) => self.open(io),
+            State::Paused(_) => self.state = State::Closed,
+            State::Closed | State::Ready { .. } => {}
+        }
         if self.gives_name_back_at().is_some_and(|at| at <= io.now.instant) {
             self.close(io);
         }
@@ -534,26 +504,17 @@ impl Producer {
             peek.abandon(io);
             self.peek = None;
         }
+        if let State::Opening(_, request) = self.state {
+            io.pulsar.forget(request);
+        }
         if let State::Ready { id, .. } | State::Opening(id, _) = self.state {
             io.pulsar.close_producer(id, io.now.instant);
         }
-        self.state = State::Closed;
-        self.expected = None;
+        self.be_closed();
     }
 
     /// Gives back what it holds: the connection is gone.
     pub fn release(&mut self, io: &mut Io<'_>) {
         self.fail_in_flight(&PulsarError::Disconnected, io);
-    }
-}
-
-/// What a client is told of a batch that the broker dropped as a duplicate.
-fn read_back(finding: Result<Finding, OffsetError>) -> Outcome {
-    match finding {
-        Ok(Finding::Stored(offset)) => Outcome::Stored(offset),
-        // Later batches passed it when it failed. The client starts a new epoch and sends it again.
-        Ok(Finding::NeverStored) => Outcome::Failed(ProduceError::OutOfOrderSequence),
-        Ok(Finding::Unknown) => Outcome::Duplicate,
-        Err(error) => Outcome::Failed(ProduceError::Offset(error)),
     }
 }

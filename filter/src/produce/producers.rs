@@ -117,6 +117,11 @@ impl Producers {
         }
     }
 
+    /// Whether the batch still waits to be sent to the broker.
+    pub fn is_held(&self, ticket: Ticket) -> bool {
+        self.producers.values().any(|producer| producer.is_held(ticket))
+    }
+
     /// Nobody will ask for this outcome.
     pub fn forget(&mut self, ticket: Ticket) {
         self.outcomes.remove(&ticket);
@@ -129,15 +134,21 @@ impl Producers {
         }
         let mut in_flight: usize = self.producers.values().map(Producer::sends_in_flight).sum();
         for (key, producer) in &mut self.producers {
+            let before = producer.id();
             if producer.is_idle() {
                 producer.on_idle(io);
-                continue;
+            } else {
+                let others = in_flight.saturating_sub(producer.sends_in_flight());
+                producer.poll(MAX_SENDS_IN_FLIGHT.saturating_sub(others), io);
+                in_flight = others.saturating_add(producer.sends_in_flight());
             }
-            let others = in_flight.saturating_sub(producer.sends_in_flight());
-            producer.poll(MAX_SENDS_IN_FLIGHT.saturating_sub(others), io);
-            in_flight = others.saturating_add(producer.sends_in_flight());
-            if let Some(id) = producer.id() {
-                self.by_id.entry(id).or_insert_with(|| key.clone());
+            if producer.id() != before {
+                if let Some(id) = before {
+                    self.by_id.remove(&id);
+                }
+                if let Some(id) = producer.id() {
+                    self.by_id.insert(id, key.clone());
+                }
             }
             record(&mut self.outcomes, producer.take_settled());
         }

@@ -4,7 +4,6 @@ use bytes::Bytes;
 
 use super::proto::base_command::Type;
 use super::proto::command_get_topics_of_namespace::Mode;
-use super::proto::command_subscribe::{InitialPosition, SubType};
 use super::proto::*;
 
 /// The protocol version the filter speaks: the current one of Pulsar 4.x (`ProtocolVersion.v21`).
@@ -154,31 +153,6 @@ pub fn producer(
         producer_name: name,
         metadata,
         ..CommandProducer::default()
-    }
-    .into()
-}
-
-/// SUBSCRIBE a reader: an exclusive, non-durable subscription of its own. The broker sends `start`'s entry first, whole,
-/// or the next one that exists (`ServerCnx.handleSubscribe`; the batch index is left to the reader).
-pub fn subscribe(
-    topic: String,
-    subscription: String,
-    consumer_id: u64,
-    request_id: u64,
-    start: MessageIdData,
-    metadata: Vec<KeyValue>,
-) -> BaseCommand {
-    CommandSubscribe {
-        topic,
-        subscription,
-        sub_type: SubType::Exclusive.into(),
-        consumer_id,
-        request_id,
-        durable: Some(false),
-        start_message_id: Some(start),
-        initial_position: Some(InitialPosition::Earliest.into()),
-        metadata,
-        ..CommandSubscribe::default()
     }
     .into()
 }

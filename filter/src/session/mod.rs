@@ -8,6 +8,7 @@ pub mod io;
 pub mod kafka_conn;
 pub mod ownership;
 pub mod pulsar_conn;
+mod replies;
 pub mod requests;
 
 use std::collections::BTreeMap;
@@ -139,12 +140,32 @@ impl Session {
     }
 
     /// The client sends nothing more (FIN).
-    pub fn on_half_close(&mut self) {
+    pub fn on_half_close(&mut self, shared: &mut Shared) {
+        self.tell_what_is_lost(shared);
         self.half_closed = true;
+    }
+
+    /// Nothing goes to the broker any more: batches that nobody acknowledges would be lost without a word.
+    fn tell_what_is_lost(&self, shared: &mut Shared) {
+        if self.half_closed {
+            return;
+        }
+        let requests = self.in_flight.values();
+        let lost: Vec<(&str, usize)> =
+            requests.flat_map(|request| request.exchange.unsent_and_unanswered(&self.producers)).collect();
+        let Some((topic, _)) = lost.first() else { return };
+        let batches = lost.iter().map(|(_, batches)| batches).sum();
+        shared.metrics.count(Counter::LostBatches, batches);
+        shared.log.warn(format!(
+            "the connection of client '{}' ended before {batches} batches sent with acks=0 could go to the broker, the first of \
+             them to '{topic}'; they are lost: let the client stay connected a moment after its last record, or use acks=1",
+            self.client.id
+        ));
     }
 
     /// The connection is gone: gives back what it holds of the worker's budgets.
     pub fn on_closed(&mut self, shared: &mut Shared, now: Now) {
+        self.tell_what_is_lost(shared);
         self.pulsar.fail(PulsarError::Disconnected, now.instant);
         let mut context = context(
             &mut self.pulsar,
@@ -163,14 +184,25 @@ impl Session {
     /// Carries everything as far as it goes.
     fn pump(&mut self, window: Window, shared: &mut Shared, now: Now) {
         self.advance(shared, now);
-        while !self.is_full(shared)
-            && let Some((header, body)) = self.kafka.next_request()
-        {
-            self.begin(header, body, window, shared, now);
+        let mut next = self.next_request(shared);
+        loop {
+            while let Some((header, body)) = next {
+                self.begin(header, body, window, shared, now);
+                next = self.next_request(shared);
+            }
+            self.advance(shared, now);
+            // What was settled without a response made room, and nothing else would say so.
+            next = self.next_request(shared);
+            if next.is_none() {
+                break;
+            }
         }
-        self.advance(shared, now);
         self.apply_link(window, shared, now);
         shared.metrics.count(Counter::Pings, usize::try_from(self.pulsar.take_pings()).unwrap_or(0));
+    }
+
+    fn next_request(&mut self, shared: &Shared) -> Option<(RequestHeader, Bytes)> {
+        if self.is_full(shared) { None } else { self.kafka.next_request() }
     }
 
     fn begin(&mut self, header: RequestHeader, body: Bytes, window: Window, shared: &mut Shared, now: Now) {
@@ -264,11 +296,16 @@ impl Session {
     fn settle(&mut self, seq: Seq, api: Api, since: Instant, answer: Answer, shared: &mut Shared, now: Now) {
         shared.metrics.observe_latency(api, now.instant.since(since));
         match answer {
-            Answer::Respond(response) => self.order.fill(seq, Some(response)),
+            Answer::Respond(response) => {
+                if response.failed {
+                    shared.metrics.count_error(api);
+                }
+                self.order.fill(seq, Some(response));
+            }
             Answer::Silent => self.order.fill(seq, None),
             Answer::Close(reason) => {
                 shared.metrics.count_error(api);
-                self.order.fill(seq, None);
+                self.order.end_at(seq);
                 self.kafka.close(reason);
             }
         }
@@ -278,7 +315,7 @@ impl Session {
         let joint = Joint {
             pulsar: self.pulsar.phase(),
             kafka_closing: self.kafka.closing().is_some(),
-            requests_in_flight: !self.order.is_empty(),
+            requests_in_flight: self.order.is_waiting(),
             response_ready: self.order.has_ready(),
             window,
         };

@@ -6,15 +6,15 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::ownership::{Next, Ownership};
-use super::requests::{LookupReply, Reply, Requests};
+use super::replies::{position_of, reply_of};
+use super::requests::{Reply, Requests};
 use crate::error::PulsarError;
 use crate::frame::Splitter;
 use crate::ids::{ConsumerId, Position, ProducerId, RequestId};
 use crate::pulsar::command::{self, Credentials};
 use crate::pulsar::frame::{self, DEFAULT_MAX_FRAME_BYTES, max_frame_bytes, parse_frame, write_command};
 use crate::pulsar::proto::{
-    BaseCommand, CommandSubscribe, KeyValue, MessageIdData, ServerError, base_command::Type,
-    command_lookup_topic_response, command_partitioned_topic_metadata_response, command_subscribe,
+    BaseCommand, CommandSubscribe, KeyValue, MessageIdData, ServerError, base_command::Type, command_subscribe,
 };
 use crate::time::Instant;
 
@@ -338,6 +338,7 @@ impl PulsarConn {
         for inbox in self.inboxes.values_mut() {
             inbox.closed = true;
         }
+        self.ping_deadline = None;
         self.state = State::Failed(error);
     }
 
@@ -542,74 +543,4 @@ fn client_metadata(client_id: &str) -> Vec<KeyValue> {
 
 fn message_id(position: Position) -> MessageIdData {
     MessageIdData { ledger_id: position.ledger, entry_id: position.entry, ..MessageIdData::default() }
-}
-
-fn position_of(id: &MessageIdData) -> Position {
-    Position { ledger: id.ledger_id, entry: id.entry_id }
-}
-
-fn refusal(code: i32, message: Option<String>) -> PulsarError {
-    let code = ServerError::try_from(code).unwrap_or(ServerError::UnknownError);
-    PulsarError::Refused { code, message: message.unwrap_or_default() }
-}
-
-/// Which question a command answers, and how. `None` for commands that answer none.
-fn reply_of(command: BaseCommand) -> Option<(RequestId, Result<Reply, PulsarError>)> {
-    if let Some(success) = command.success {
-        return Some((RequestId(success.request_id), Ok(Reply::Success)));
-    }
-    if let Some(error) = command.error {
-        return Some((RequestId(error.request_id), Err(refusal(error.error, Some(error.message)))));
-    }
-    if let Some(success) = command.producer_success {
-        if success.producer_ready == Some(false) {
-            return None;
-        }
-        let last_sequence_id = u64::try_from(success.last_sequence_id.unwrap_or(-1)).ok();
-        let reply = Reply::Producer { name: success.producer_name, last_sequence_id };
-        return Some((RequestId(success.request_id), Ok(reply)));
-    }
-    if let Some(answer) = command.partition_metadata_response {
-        use command_partitioned_topic_metadata_response::LookupType;
-        let reply = match (answer.response(), answer.error) {
-            (LookupType::Success, None) => Ok(Reply::Partitions(answer.partitions.unwrap_or(0))),
-            (LookupType::Success | LookupType::Failed, code) => {
-                Err(refusal(code.unwrap_or(ServerError::UnknownError.into()), answer.message))
-            }
-        };
-        return Some((RequestId(answer.request_id), reply));
-    }
-    if let Some(answer) = command.lookup_topic_response {
-        use command_lookup_topic_response::LookupType;
-        let url = answer.broker_service_url.clone().or_else(|| answer.broker_service_url_tls.clone());
-        let connect = match answer.response() {
-            LookupType::Connect => Some(true),
-            LookupType::Redirect => Some(false),
-            LookupType::Failed => None,
-        };
-        let reply = match (connect, url) {
-            (Some(connect), Some(url)) => {
-                Ok(Reply::Lookup(LookupReply { connect, authoritative: answer.authoritative.unwrap_or(false), url }))
-            }
-            (Some(_), None) => Err(PulsarError::Malformed("LOOKUP_RESPONSE without address")),
-            (None, _) => Err(refusal(answer.error.unwrap_or(ServerError::UnknownError.into()), answer.message)),
-        };
-        return Some((RequestId(answer.request_id), reply));
-    }
-    if let Some(answer) = command.get_topics_of_namespace_response {
-        return Some((RequestId(answer.request_id), Ok(Reply::Topics(answer.topics))));
-    }
-    if let Some(answer) = command.get_last_message_id_response {
-        let id = &answer.last_message_id;
-        let last = (id.ledger_id != u64::MAX && id.entry_id != u64::MAX).then(|| {
-            let messages = id.batch_index.and_then(|index| u32::try_from(index).ok()).unwrap_or(0).saturating_add(1);
-            (position_of(id), messages)
-        });
-        let mark_delete = answer
-            .consumer_mark_delete_position
-            .filter(|id| id.ledger_id != u64::MAX)
-            .map(|id| (id.ledger_id, (id.entry_id != u64::MAX).then_some(id.entry_id)));
-        return Some((RequestId(answer.request_id), Ok(Reply::LastMessage { last, mark_delete })));
-    }
-    None
 }

@@ -18,7 +18,7 @@ pub struct Joint {
     pub pulsar: Phase,
     /// The Kafka half takes in nothing more.
     pub kafka_closing: bool,
-    /// A request is in flight.
+    /// A request is not settled yet.
     pub requests_in_flight: bool,
     /// A response is ready and may leave as soon as the broker says anything.
     pub response_ready: bool,
@@ -48,7 +48,8 @@ pub enum Action {
 /// | ExpectConnected | – | – | yes | Rest: CONNECTED opens the window, and nothing may be sent before it |
 /// | Ready | – | – | yes | Ping; Rest while the window is open |
 /// | Failed | – | – | – | Close |
-/// | any other | yes | – | no | Close |
+/// | any other | yes | yes | no | Rest: Apache Kafka answers what came before the request that ends a connection |
+/// | any other | yes | no | no | Close |
 pub fn act(joint: Joint) -> Action {
     match joint.pulsar {
         Phase::Idle if joint.kafka_closing => Action::Close,
@@ -61,7 +62,7 @@ pub fn act(joint: Joint) -> Action {
             Window::Open => Action::Rest,
             Window::Shut => Action::Ping,
         },
-        Phase::ExpectConnected | Phase::Ready if joint.kafka_closing => Action::Close,
+        Phase::ExpectConnected | Phase::Ready if joint.kafka_closing && !joint.requests_in_flight => Action::Close,
         Phase::ExpectConnected | Phase::Ready => Action::Rest,
     }
 }
@@ -101,6 +102,7 @@ mod tests {
 
     #[test]
     fn what_is_ready_leaves_before_a_closing_connection_ends() {
+        assert_eq!(act(Joint { requests_in_flight: true, kafka_closing: true, ..REST }), Action::Rest);
         assert_eq!(act(Joint { response_ready: true, kafka_closing: true, ..REST }), Action::Ping);
         assert_eq!(act(Joint { kafka_closing: true, ..REST }), Action::Close);
     }

@@ -16,6 +16,8 @@ pub struct Seq(u64);
 pub struct Response {
     /// Length word, header and body, in order.
     pub segments: Vec<Bytes>,
+    /// Whether it tells of an error.
+    pub failed: bool,
 }
 
 impl Response {
@@ -78,30 +80,40 @@ impl Order {
             }
             None => Slot::Silent,
         };
+        self.leave_silently();
     }
 
-    /// The next response that may leave.
-    pub fn poll(&mut self) -> Option<Response> {
-        loop {
-            match self.slots.front()? {
-                Slot::Waiting => return None,
-                Slot::Silent => {
-                    self.slots.pop_front();
-                    self.head = self.head.wrapping_add(1);
-                }
-                Slot::Ready(_) => {
-                    self.head = self.head.wrapping_add(1);
-                    let Some(Slot::Ready(response)) = self.slots.pop_front() else { return None };
-                    self.ready_bytes = self.ready_bytes.saturating_sub(response.len());
-                    return Some(response);
-                }
+    /// What has no response gives its place up as soon as it is its turn: nothing else would.
+    fn leave_silently(&mut self) {
+        while let Some(Slot::Silent) = self.slots.front() {
+            self.slots.pop_front();
+            self.head = self.head.wrapping_add(1);
+        }
+    }
+
+    /// Nothing leaves behind `seq`: the connection ends with it. What came before it is still answered.
+    pub fn end_at(&mut self, seq: Seq) {
+        let index = usize::try_from(seq.0.wrapping_sub(self.head)).unwrap_or(usize::MAX);
+        for slot in self.slots.drain(index.min(self.slots.len())..) {
+            if let Slot::Ready(response) = slot {
+                self.ready_bytes = self.ready_bytes.saturating_sub(response.len());
             }
         }
     }
 
+    /// The next response that may leave.
+    pub fn poll(&mut self) -> Option<Response> {
+        let Some(Slot::Ready(_)) = self.slots.front() else { return None };
+        self.head = self.head.wrapping_add(1);
+        let Some(Slot::Ready(response)) = self.slots.pop_front() else { return None };
+        self.ready_bytes = self.ready_bytes.saturating_sub(response.len());
+        self.leave_silently();
+        Some(response)
+    }
+
     /// Whether [`Order::poll`] would give a response.
     pub fn has_ready(&self) -> bool {
-        self.slots.iter().find(|slot| !matches!(slot, Slot::Silent)).is_some_and(|slot| matches!(slot, Slot::Ready(_)))
+        matches!(self.slots.front(), Some(Slot::Ready(_)))
     }
 
     /// Whether `seq` is the oldest request that is not answered yet.
@@ -118,6 +130,11 @@ impl Order {
     /// Whether no further request may be taken in.
     pub fn is_full(&self) -> bool {
         self.slots.len() >= self.capacity
+    }
+
+    /// Whether a request has not been settled yet.
+    pub fn is_waiting(&self) -> bool {
+        self.slots.iter().any(|slot| matches!(slot, Slot::Waiting))
     }
 
     /// Whether no request is in flight.
@@ -137,7 +154,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn response(byte: u8) -> Response {
-        Response { segments: vec![Bytes::from(vec![byte])] }
+        Response { segments: vec![Bytes::from(vec![byte])], failed: false }
     }
 
     #[test]
@@ -168,6 +185,21 @@ mod tests {
     }
 
     #[test]
+    fn requests_without_response_make_room_by_themselves() {
+        let mut order = Order::new(3);
+        let [first, second, third] = std::array::from_fn(|_| order.open().unwrap());
+        order.fill(second, None);
+        order.fill(first, None);
+        assert_eq!(order.len(), 1);
+
+        order.fill(third, Some(response(3)));
+        let last = order.open().unwrap();
+        order.fill(last, None);
+        assert_eq!(order.poll(), Some(response(3)));
+        assert!(order.is_empty());
+    }
+
+    #[test]
     fn at_capacity_no_place_is_given() {
         let mut order = Order::new(1);
         let seq = order.open().unwrap();
@@ -177,6 +209,22 @@ mod tests {
         assert_eq!(order.open(), None, "a response that has not left still holds its place");
         order.poll();
         assert!(order.open().is_some());
+    }
+
+    #[test]
+    fn what_came_before_the_last_request_is_answered_and_what_came_after_is_not() {
+        let mut order = Order::new(8);
+        let [first, last, after, ready] = std::array::from_fn(|_| order.open().unwrap());
+        order.fill(ready, Some(response(4)));
+
+        order.end_at(last);
+        order.fill(after, Some(response(3)));
+
+        assert!(order.is_waiting());
+        order.fill(first, Some(response(1)));
+        assert!(!order.is_waiting());
+        assert_eq!(order.poll(), Some(response(1)));
+        assert_eq!((order.poll(), order.ready_bytes()), (None, 0));
     }
 
     #[test]

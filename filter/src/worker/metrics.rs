@@ -30,6 +30,8 @@ pub enum Counter {
     RecordsIn,
     /// Records read.
     RecordsOut,
+    /// Batches sent with `acks=0` by clients that left before they could go to the broker.
+    LostBatches,
 }
 
 /// What rises and falls.
@@ -53,6 +55,7 @@ const COUNTERS: &[(Counter, &str)] = &[
     (Counter::Pings, "isthmus.pings"),
     (Counter::RecordsIn, "isthmus.records_in"),
     (Counter::RecordsOut, "isthmus.records_out"),
+    (Counter::LostBatches, "isthmus.batches_lost"),
 ];
 
 const GAUGES: &[(Gauge, &str)] = &[

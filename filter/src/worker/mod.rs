@@ -74,7 +74,7 @@ impl Worker {
 
     /// The client sends nothing more.
     pub fn on_half_close(&mut self, id: ConnectionId) {
-        self.with(id, |session, _| session.on_half_close());
+        self.with(id, Session::on_half_close);
     }
 
     /// The connection is gone.

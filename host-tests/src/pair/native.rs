@@ -27,6 +27,7 @@ pub struct NativeFilter {
     last_conn: u32,
     last_call: u64,
     next_tick: Instant,
+    reloads: Option<(Instant, Config)>,
     log: Vec<String>,
 }
 
@@ -53,8 +54,23 @@ impl NativeFilter {
             last_conn: 0,
             last_call: 0,
             next_tick: Instant::default(),
+            reloads: None,
             log: Vec::new(),
         }
+    }
+
+    /// At this time the filter is loaded anew: all connections end, and nothing is remembered.
+    pub fn reload_at(&mut self, at: Instant, config: Config) {
+        self.reloads = Some((at, config));
+    }
+
+    fn reload(&mut self, now: Now) {
+        let Some((_, config)) = self.reloads.take_if(|(at, _)| *at <= now.instant) else { return };
+        for conn in self.sides.keys().copied().collect::<Vec<_>>() {
+            self.close(conn, now);
+        }
+        const SEED: u64 = 8;
+        self.worker = Worker::new(config, SEED);
     }
 
     /// The worker, to look into.
@@ -190,7 +206,8 @@ impl Filter for NativeFilter {
     /// The next tick that has something to do: the shell's ticks are no finer.
     fn poll_timeout(&mut self) -> Option<Instant> {
         let closes = self.sides.values().any(|side| side.closing && !side.closed).then(Instant::default);
-        let due = closes.into_iter().chain(self.worker.next_deadline()).min()?;
+        let reloads = self.reloads.as_ref().map(|(at, _)| *at);
+        let due = closes.into_iter().chain(self.worker.next_deadline()).chain(reloads).min()?;
         Some(due.max(self.next_tick))
     }
 
@@ -199,6 +216,7 @@ impl Filter for NativeFilter {
             return;
         }
         self.next_tick = now.instant + TICK;
+        self.reload(now);
         let closing = self.sides.iter().filter(|(_, side)| side.closing && !side.closed).map(|(conn, _)| *conn);
         for conn in closing.collect::<Vec<_>>() {
             self.close(conn, now);
@@ -206,9 +224,12 @@ impl Filter for NativeFilter {
         for id in self.worker.on_time(now) {
             self.after(FilterConn(id.0), now);
         }
+        let next = self.worker.next_deadline();
+        assert!(next.is_none_or(|next| next > now.instant), "everything due was done, and {next:?} is due at {now:?}");
     }
 
     fn log(&mut self) -> Vec<String> {
+        self.log.extend(self.worker.drain_log().into_iter().map(|(_, line)| line));
         std::mem::take(&mut self.log)
     }
 

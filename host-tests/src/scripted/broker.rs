@@ -153,6 +153,22 @@ impl ScriptedBroker {
         }
     }
 
+    /// Dies and is back at once: every connection is closed with what it had still to say, and of what is under way on each topic only
+    /// the first `stored` writes are found in the ledger afterwards.
+    pub fn crash(&mut self, stored: usize, now: Now) {
+        self.advance(now);
+        for conn in self.connections.keys().copied().collect::<Vec<_>>() {
+            self.close_connection(conn);
+        }
+        for topic in self.topics.keys().cloned().collect::<Vec<_>>() {
+            let writes = self.topics.get_mut(&topic).map(|state| std::mem::take(&mut state.writes)).unwrap_or_default();
+            for write in writes.into_iter().take(stored) {
+                self.store(&topic, write.section, write.messages, self.config.index);
+            }
+            self.unload(&topic, now);
+        }
+    }
+
     /// Closes a topic's ledger and begins another.
     pub fn roll_ledger(&mut self, topic: &str) {
         let ledger = self.new_ledger();

@@ -48,6 +48,7 @@ impl ScriptedBroker {
             Some(Effect::Refuse(error, message)) => return self.refuse(conn, &command, *error, message),
             Some(Effect::Ignore) => return,
             Some(Effect::Close) => return self.close_connection(conn),
+            Some(Effect::Crash { stored }) => return self.crash(*stored, self.now),
             Some(Effect::Unload) => {
                 if let Some(topic) = &topic {
                     self.unload(topic, self.now);

@@ -69,6 +69,7 @@ impl Reply {
                 | Effect::DelayWrite(_)
                 | Effect::FailWrite
                 | Effect::Unload
+                | Effect::Crash { .. }
                 | Effect::Close,
             )
             | None => Self::USUAL,

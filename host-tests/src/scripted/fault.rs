@@ -42,6 +42,11 @@ pub enum Effect {
     FailWrite,
     /// The topic is unloaded before the command is looked at.
     Unload,
+    /// The broker dies before the command is looked at, as in [`super::ScriptedBroker::crash`].
+    Crash {
+        /// Writes of each topic that were under way and turn out to be stored.
+        stored: usize,
+    },
     /// The connection is closed instead.
     Close,
     /// It is done, and the connection is closed instead of an answer.
