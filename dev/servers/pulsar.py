@@ -27,8 +27,9 @@ FLAGS = [
     "-Djava.net.preferIPv4Stack=true",
 ]
 
-# One broker and one bookie on loopback, the bookie as in Pulsar's own standalone.conf; nothing here changes what a client sees. The journal's buffer holds every entry whole: a bookie
-# killed with half of one written reads zeros for the rest when it comes back, and without a second bookie that ledger never opens again.
+# One broker and one bookie on loopback, the bookie as in Pulsar's own standalone.conf; nothing here changes what a client
+# sees. The journal's buffer holds every entry whole: a bookie killed with half of one written reads zeros for the rest when
+# it comes back, and without a second bookie that ledger never opens again.
 STANDALONE = f"""\
 metadataStoreUrl=
 configurationMetadataStoreUrl=

@@ -108,6 +108,17 @@ def test_records_of_a_whole_batch_of_nearly_a_mebibyte_are_stored(connection, to
     assert read_values(connection, topic, row.base_offset) == values
 
 
+def test_a_batch_of_very_many_records_is_stored_and_read_back(connection, topic):
+    values = [b"%d" % number for number in range(10_000)]
+    row = connection.produce(topic, batch.build(values))
+
+    assert row.error == wire.NONE
+    read = read_all(connection, topic, row.base_offset)
+    assert [record.value for record in read] == values
+    assert connection.list_offset(topic, wire.LATEST)[2] == read[-1].offset + 1
+    assert connection.produce(topic, batch.build([b"next"])).error == wire.NONE
+
+
 @pytest.mark.parametrize("writer", ["java", "librdkafka"])
 def test_a_client_is_told_when_a_record_is_too_large(target, client, topic, writer):
     with pytest.raises(ClientError) as refused:
