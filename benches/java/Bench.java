@@ -1,5 +1,6 @@
 import java.nio.ByteBuffer;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HashMap;
 import java.util.List;
@@ -10,6 +11,7 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.concurrent.locks.LockSupport;
+import java.util.stream.IntStream;
 import org.apache.kafka.clients.consumer.KafkaConsumer;
 import org.apache.kafka.clients.producer.KafkaProducer;
 import org.apache.kafka.clients.producer.ProducerRecord;
@@ -30,9 +32,9 @@ import org.apache.pulsar.client.api.SubscriptionMode;
  *
  * <p>{@code Bench produce|consume|latency kafka|pulsar NAME=VALUE ...} prints {@code start} and {@code end} around what is measured
  * and last {@code result NAME=VALUE ...}. Connecting, metadata and the warm-up come before {@code start}. One partition, one producer,
- * batches of 128 KiB with 10 ms linger, no compression, everything acknowledged.
+ * batches of 128 KiB with 10 ms linger, no compression, everything acknowledged. With more partitions, records go to each in turn.
  *
- * <p>Options: {@code address}, {@code topic}, {@code records}, {@code warm_up}, {@code size} (bytes of a value), {@code rate} (messages
+ * <p>Options: {@code address}, {@code topic}, {@code partitions} (1), {@code records}, {@code warm_up}, {@code size} (bytes of a value), {@code rate} (messages
  * a second, for latency), {@code listener} (a Pulsar client behind a proxy asks for addresses by this name), {@code batches_in_flight}
  * (of a Pulsar client; without it there is no bound, while Kafka's idempotent producer has at most 5).
  */
@@ -244,6 +246,7 @@ public final class Bench {
 
     private final class KafkaSink implements Sink {
         private final KafkaProducer<byte[], byte[]> producer;
+        private int next;
 
         KafkaSink(boolean batched) {
             Map<String, Object> config = new HashMap<>();
@@ -259,7 +262,8 @@ public final class Bench {
 
         @Override
         public void send(byte[] value, Runnable acknowledged) {
-            producer.send(new ProducerRecord<>(options.get("topic"), 0, null, value), (metadata, error) -> {
+            int partition = next++ % partitions();
+            producer.send(new ProducerRecord<>(options.get("topic"), partition, null, value), (metadata, error) -> {
                 if (error != null) {
                     fail(error);
                 }
@@ -287,14 +291,14 @@ public final class Bench {
             config.put("client.id", "bench");
             config.put("auto.offset.reset", "none");
             consumer = new KafkaConsumer<>(config, new ByteArrayDeserializer(), new ByteArrayDeserializer());
-            var partition = List.of(new TopicPartition(options.get("topic"), 0));
-            consumer.assign(partition);
+            var all = IntStream.range(0, partitions()).mapToObj(number -> new TopicPartition(options.get("topic"), number)).toList();
+            consumer.assign(all);
             if (fromBeginning) {
-                consumer.seekToBeginning(partition);
+                consumer.seekToBeginning(all);
             } else {
-                consumer.seekToEnd(partition);
+                consumer.seekToEnd(all);
             }
-            consumer.position(partition.get(0));
+            all.forEach(consumer::position);
         }
 
         @Override
@@ -318,17 +322,28 @@ public final class Bench {
         return builder.build();
     }
 
-    /** The topic's one partition by its name, which spares the client the work of a partitioned topic. */
-    private String partition() {
-        return "persistent://public/default/" + options.get("topic") + "-partition-0";
+    private int partitions() {
+        return number("partitions", 1);
+    }
+
+    /** A partition by its name, which spares the client the work of a partitioned topic. */
+    private String partition(int number) {
+        return "persistent://public/default/" + options.get("topic") + "-partition-" + number;
     }
 
     private final class PulsarSink implements Sink {
         private final PulsarClient client = pulsar();
-        private final Producer<byte[]> producer;
+        private final List<Producer<byte[]>> producers = new ArrayList<>();
+        private int next;
 
         PulsarSink(boolean batched) throws Exception {
-            producer = client.newProducer(Schema.BYTES).topic(partition())
+            for (int number = 0; number < partitions(); number++) {
+                producers.add(producer(number, batched));
+            }
+        }
+
+        private Producer<byte[]> producer(int number, boolean batched) throws Exception {
+            return client.newProducer(Schema.BYTES).topic(partition(number))
                 .compressionType(CompressionType.NONE)
                 .blockIfQueueFull(true)
                 .maxPendingMessages(number("batches_in_flight", 0) * (BATCH_BYTES / number("size")))
@@ -341,7 +356,7 @@ public final class Bench {
 
         @Override
         public void send(byte[] value, Runnable acknowledged) {
-            producer.sendAsync(value).whenComplete((id, error) -> {
+            producers.get(next++ % producers.size()).sendAsync(value).whenComplete((id, error) -> {
                 if (error != null) {
                     fail(error);
                 }
@@ -351,7 +366,9 @@ public final class Bench {
 
         @Override
         public void flush() throws Exception {
-            producer.flush();
+            for (Producer<byte[]> producer : producers) {
+                producer.flush();
+            }
         }
 
         @Override
@@ -366,7 +383,8 @@ public final class Bench {
         private final Consumer<byte[]> consumer;
 
         PulsarSource(boolean fromBeginning) throws Exception {
-            consumer = client.newConsumer(Schema.BYTES).topic(partition())
+            var all = IntStream.range(0, partitions()).mapToObj(Bench.this::partition).toList();
+            consumer = client.newConsumer(Schema.BYTES).topics(all)
                 .subscriptionName("bench")
                 .subscriptionMode(SubscriptionMode.NonDurable)
                 .subscriptionInitialPosition(

@@ -40,6 +40,7 @@ def parse(arguments):
     parser.add_argument("--rounds", type=int, default=plan.rounds, help="of the comparison (%(default)s)")
     parser.add_argument("--records", type=int, help="of each size, instead of 1 GB and 0.4 GB")
     parser.add_argument("--sizes", type=int, nargs="+", default=list(plan.sizes), help="of a value, in bytes (%(default)s)")
+    parser.add_argument("--partitions", type=int, default=plan.partitions, help="of each topic (%(default)s); with more, without latency")
     parser.add_argument("--concurrency", type=int, default=plan.concurrency, help="Envoy's workers (%(default)s)")
     parser.add_argument("--keep", action="store_true", help="leave the servers' logs and data where they are")
     return parser.parse_args(arguments)
@@ -70,7 +71,9 @@ def comparison(options):
     """With real servers and clients."""
     default = end_to_end.Plan().sizes
     sizes = {size: options.records or default.get(size, 1_000_000) for size in options.sizes}
-    plan = dataclasses.replace(end_to_end.Plan(), rounds=options.rounds, sizes=sizes, concurrency=options.concurrency)
+    plan = dataclasses.replace(
+        end_to_end.Plan(), rounds=options.rounds, sizes=sizes, concurrency=options.concurrency, partitions=options.partitions
+    )
     end_to_end.main(plan.quick() if options.quick else plan, options.keep)
     return True
 

@@ -80,9 +80,9 @@ class Servers:
         with self.pulsar, self.filter, self.hop:
             yield self
 
-    def create_topic(self, topic):
-        """A topic with one partition."""
-        self._admin("PUT", topic, "1")
+    def create_topic(self, topic, partitions=1):
+        """A topic of so many partitions."""
+        self._admin("PUT", topic, str(partitions))
 
     def delete_topic(self, topic):
         """Also where something still reads it."""

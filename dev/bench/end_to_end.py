@@ -33,6 +33,8 @@ class Plan:
     warm_up_bytes: int = 200_000_000
     # The whole of it, not counted, for the broker's sake: a part of each run.
     warm_up_share: float = 0.5
+    # Of each topic. With more than one, latency is left out: it is of a single message.
+    partitions: int = 1
     latency_messages: int = 2000
     idle_connections: int = 1000
     concurrency: int = 2
@@ -44,6 +46,7 @@ class Plan:
             sizes={size: max(1, count // 20) for size, count in self.sizes.items()},
             warm_up_bytes=10_000_000,
             warm_up_share=0,
+            partitions=self.partitions,
             latency_messages=200,
             idle_connections=200,
             concurrency=self.concurrency,
@@ -101,16 +104,16 @@ class Run:
         contestants = self.servers.contestants[turn:] + self.servers.contestants[:turn]
         for size, count in self.plan.sizes.items():
             self.throughput(contestants, number, size, max(1, int(count * share)), results)
-        for contestant in doing("latency", contestants):
+        for contestant in doing("latency", contestants) if self.plan.partitions == 1 else ():
             self.latency(contestant, number, max(1, int(self.plan.latency_messages * share)), results)
 
     def throughput(self, contestants, number, size, records, results):
         """Writes a topic each, then reads one of them."""
-        amount = {"size": size, "records": records, "warm_up": max(1, self.plan.warm_up_bytes // size)}
+        amount = {"size": size, "records": records, "warm_up": max(1, self.plan.warm_up_bytes // size), "partitions": self.plan.partitions}
         topics = {one.name: f"bench-{number}-{size}-{one.name}" for one in contestants}
         for contestant in doing("produce", contestants):
             topic = topics[contestant.name]
-            self.servers.create_topic(topic)
+            self.servers.create_topic(topic, self.plan.partitions)
             self.one("produce", contestant, topic, results, **amount)
             if contestant.name != "filter":
                 self.servers.delete_topic(topic)

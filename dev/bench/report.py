@@ -67,10 +67,11 @@ def line(work, size, contestant, figures):
 def show(results, plan):
     """All tables."""
     duplicates = "on" if results.deduplication else "off"
-    print(f"\n{plan.rounds} rounds; deduplication {duplicates} for every client; medians [least - most]")
+    print(f"\n{plan.rounds} rounds; {plan.partitions} partitions; deduplication {duplicates} for every client; medians [least - most]")
     throughput(results, plan)
     ratios(results, plan)
-    latency(results, plan)
+    if plan.partitions == 1:
+        latency(results, plan)
     memory(results, plan)
     noise = [others(figures) for runs in results.rounds.values() for figures in runs]
     print(f"\nothers used {median(noise):.2f} [{min(noise):.2f} - {max(noise):.2f}] cores meanwhile")
