@@ -18,11 +18,14 @@ NAMES = [KAFKA, INDEX, MESSAGE_ID, *(f"{mode}-{version}" for mode in (INDEX, MES
 WASM = ROOT / "target" / "wasm32-unknown-unknown" / "release" / "isthmus.wasm"
 # Small ledgers, so that every longer test crosses several, and trimming has something to trim.
 SMALL_LEDGERS = {"managedLedgerMinLedgerRolloverTimeMinutes": 0, "managedLedgerMaxEntriesPerLedger": 500}
-# The cursor of deduplication's snapshots holds back trimming; by default it moves every 1000 entries or two minutes.
+# The cursor of deduplication's snapshots holds back trimming; by default it moves every 1000 entries or two minutes, and no more than
+# once a second, or else within a minute.
 SNAPSHOTS_OFTEN = {
     "brokerDeduplicationEntriesInterval": 100,
     "brokerDeduplicationSnapshotIntervalSeconds": 1,
     "brokerDeduplicationSnapshotFrequencyInSeconds": 1,
+    "managedLedgerDefaultMarkDeleteRateLimit": 1000,
+    "managedLedgerCursorPositionFlushSeconds": 1,
 }
 INDEX_SETTINGS = {**SMALL_LEDGERS, **SNAPSHOTS_OFTEN}
 FILTER_CONFIG = {INDEX: {"offsets": "index"}, MESSAGE_ID: {"offsets": "message-id"}}
