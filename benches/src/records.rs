@@ -73,6 +73,7 @@ impl Translator {
             publish_time: UnixMillis(NOW),
             max_message_size: 5 << 20,
             decompressed_max: 32 << 20,
+            max_entry_records: u32::MAX,
             skip_records: 0,
             one_entry_per_key: false,
         };

@@ -65,6 +65,17 @@ fn entries_are_filled_as_far_as_they_go() {
 }
 
 #[test]
+fn an_entry_takes_no_more_records_than_it_may_whatever_its_codec() {
+    let records = vec![Record::of_value(text(1, 50)); 25];
+    let compressed = Batch::of(&records).compressed(2, |plain| snap::raw::Encoder::new().compress_vec(plain).unwrap());
+    for bytes in [batch(&records), compressed.encode()] {
+        let (out, sent) = send(&bytes, &SendParams { max_entry_records: 10, ..params() }).unwrap();
+        assert_eq!(sent.iter().map(|entry| entry.records).collect::<Vec<_>>(), [10, 10, 5]);
+        assert_eq!(frames(&out).len(), 3);
+    }
+}
+
+#[test]
 fn the_split_is_the_same_whatever_was_stored_already() {
     let bytes = batch(&records());
     let (_, whole) = send(&bytes, &small()).unwrap();

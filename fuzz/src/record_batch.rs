@@ -34,6 +34,7 @@ pub fn run(input: &[u8]) {
         publish_time: UnixMillis(1_700_000_000_000),
         max_message_size: MESSAGE_SIZES[usize::from(choices[0] % 4)],
         decompressed_max: DECOMPRESSED_MAX[usize::from(choices[1] % 2)],
+        max_entry_records: u32::MAX,
         skip_records: u32::from(choices[2] % 4),
         one_entry_per_key: choices[3] % 2 == 1,
     };

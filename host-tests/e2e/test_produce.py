@@ -108,10 +108,7 @@ def test_records_of_a_whole_batch_of_nearly_a_mebibyte_are_stored(connection, to
     assert read_values(connection, topic, row.base_offset) == values
 
 
-def test_a_batch_of_very_many_records_is_stored_and_read_back(request, target, connection, topic):
-    if not target.contiguous_offsets:
-        reason = "an entry of more than 4096 messages has no offsets in message-id mode, and batches are not split there"
-        request.applymarker(pytest.mark.xfail(strict=True, reason=reason))
+def test_a_batch_of_very_many_records_is_stored_and_read_back(connection, topic):
     values = [b"%d" % number for number in range(10_000)]
     row = connection.produce(topic, batch.build(values))
 

@@ -12,8 +12,10 @@ use super::outcome::{Outcome, ProduceError, Ticket};
 use super::pending::{Pending, Progress};
 use super::readback::Readback;
 use super::sequence::{Verdict, judge};
+use crate::config::OffsetMode;
 use crate::error::PulsarError;
 use crate::ids::{Position, ProducerId, RequestId};
+use crate::offsets::message_id;
 use crate::offsets::peek::Peek;
 use crate::pulsar::proto::ServerError;
 use crate::records::{KafkaBatch, SendParams, SentEntry, write_sends};
@@ -423,6 +425,10 @@ impl Producer {
             publish_time: io.now.unix,
             max_message_size,
             decompressed_max: io.shared.config.max_decompressed_bytes,
+            max_entry_records: match io.shared.config.offsets {
+                OffsetMode::Index => u32::MAX,
+                OffsetMode::MessageId => message_id::MAX_BATCH,
+            },
             skip_records: skip,
             one_entry_per_key: io.shared.config.entry_per_key,
         };

@@ -37,6 +37,7 @@ pub(crate) fn plan(
         let bytes = message_len(&record);
         if let Some(entry) = &mut open {
             let stays = !params.one_entry_per_key || entry.key == record.key;
+            let stays = stays && entry.records < params.max_entry_records;
             if stays && fits(limits, entry.overhead, entry.payload.saturating_add(bytes)) {
                 entry.records = entry.records.saturating_add(1);
                 entry.payload = entry.payload.saturating_add(bytes);

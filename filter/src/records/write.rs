@@ -28,6 +28,8 @@ pub struct SendParams<'a> {
     pub max_message_size: usize,
     /// Bound of the records once decompressed, and of an entry's payload before it is compressed.
     pub decompressed_max: usize,
+    /// Bound of an entry's records: what offsets made of message ids can tell apart, for one.
+    pub max_entry_records: u32,
     /// Records to leave out at the batch's front, because they are stored already.
     pub skip_records: u32,
     /// Begin an entry at every change of key, for consumers of type Key_Shared.
@@ -79,7 +81,7 @@ fn send_plain(
     out: &mut Vec<u8>,
     sent: &mut Vec<SentEntry>,
 ) -> Result<(), BatchError> {
-    if params.skip_records == 0 && !params.one_entry_per_key {
+    if params.skip_records == 0 && may_be_one_entry(batch, params) {
         let before = out.len();
         match send_whole(batch, params, out, sent) {
             Ok(()) => return Ok(()),
@@ -98,6 +100,11 @@ fn send_plain(
         }
         close(frame, head, params, out, sent)
     })
+}
+
+/// Whether a batch becomes one entry if only its bytes fit.
+fn may_be_one_entry(batch: &KafkaBatch<'_>, params: &SendParams<'_>) -> bool {
+    !params.one_entry_per_key && batch.record_count() <= params.max_entry_records
 }
 
 /// The way nearly every batch goes: one entry, each value read once for both checksums.
@@ -217,7 +224,7 @@ fn send_compressed(
     };
     // Whether it fits compressed shows only once it is compressed. So try; what does not fit is split by what surely
     // fits. The attempt is made over the whole batch even if part of it is stored, for the same split comes out.
-    if !params.one_entry_per_key {
+    if may_be_one_entry(batch, params) {
         let (out_before, sent_before) = (out.len(), sent.len());
         let mut fits = |params: &SendParams<'_>, out: &mut Vec<u8>, sent: &mut Vec<SentEntry>| {
             let result = send(&[batch.record_count()], params, out, sent);

@@ -21,6 +21,7 @@ pub fn params() -> SendParams<'static> {
         publish_time: UnixMillis(NOW),
         max_message_size: 5 * 1024 * 1024,
         decompressed_max: 64 * 1024 * 1024,
+        max_entry_records: u32::MAX,
         skip_records: 0,
         one_entry_per_key: false,
     }
