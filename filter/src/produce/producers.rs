@@ -117,6 +117,11 @@ impl Producers {
         }
     }
 
+    /// Whether an outcome waits to be taken.
+    pub fn has_news(&self) -> bool {
+        self.outcomes.values().any(Option::is_some)
+    }
+
     /// Whether the batch still waits to be sent to the broker.
     pub fn is_held(&self, ticket: Ticket) -> bool {
         self.producers.values().any(|producer| producer.is_held(ticket))

@@ -38,6 +38,10 @@ use pulsar_conn::{Phase, PulsarConn};
 /// How often readers and producers that nobody uses are looked for.
 const HOUSEKEEPING: Duration = Duration::from_secs(10);
 
+/// Requests are looked at again when producers settled something of their own accord: a batch that is refused before it is
+/// sent brings no answer of the broker, and thus no further event.
+const EXCHANGE_PASSES: usize = 2;
+
 /// Bound of a client id's length in Pulsar's stats (`maxConsumerMetadataSize` is 1024).
 const MAX_CLIENT_ID_CHARS: usize = 128;
 
@@ -273,23 +277,30 @@ impl Session {
         context.producers.poll(&mut context.io);
         context.readers.poll(&mut context.io);
         let mut settled = Vec::new();
-        for (seq, request) in &mut self.in_flight {
-            context.is_head = self.order.is_head(*seq);
-            let answer = match request.exchange.poll(&mut context) {
-                Some(answer) => Some(answer),
-                None if request.deadline <= now.instant => Some(request.exchange.expire(&mut context)),
-                None => None,
-            };
-            if let Some(answer) = answer {
-                settled.push((*seq, answer));
+        for _ in 0..EXCHANGE_PASSES {
+            let mut answered = Vec::new();
+            for (seq, request) in &mut self.in_flight {
+                context.is_head = self.order.is_head(*seq);
+                let answer = match request.exchange.poll(&mut context) {
+                    Some(answer) => Some(answer),
+                    None if request.deadline <= now.instant => Some(request.exchange.expire(&mut context)),
+                    None => None,
+                };
+                if let Some(answer) = answer {
+                    answered.push((*seq, answer));
+                }
+            }
+            for (seq, answer) in answered {
+                settled.extend(self.in_flight.remove(&seq).map(|request| (seq, request, answer)));
+            }
+            // Batches that were submitted just now go out with this event.
+            context.producers.poll(&mut context.io);
+            if !context.producers.has_news() {
+                break;
             }
         }
-        // Batches that were submitted just now go out with this event.
-        context.producers.poll(&mut context.io);
-        for (seq, answer) in settled {
-            if let Some(request) = self.in_flight.remove(&seq) {
-                self.settle(seq, request.api, request.since, answer, shared, now);
-            }
+        for (seq, request, answer) in settled {
+            self.settle(seq, request.api, request.since, answer, shared, now);
         }
     }
 
