@@ -1,17 +1,11 @@
 """Produce: acknowledgements, refusals, and the rules of idempotent producers, at the level of requests."""
 
-import time
-
 import pytest
 from ring import batch, wire
 from ring.clients import NAMES, ClientError
 from ring.reading import read_all
 from ring.samples import record
 from ring.waiting import eventually
-
-
-# Orders of magnitude above what it takes, and below any timer that could come to its rescue.
-AT_ONCE_S = 5
 
 
 def read_values(connection, topic, start=None):
@@ -104,15 +98,6 @@ def test_a_batch_that_is_too_large_is_refused_with_its_own_error(connection, top
 
     assert row.error == wire.MESSAGE_TOO_LARGE
     assert connection.produce(topic, batch.build([b"small"])).error == wire.NONE
-
-
-@pytest.mark.parametrize("refused", [batch.build([b"x" * (6 << 20)]), batch.build([b"x"], attributes=batch.GZIP)], ids=["too large", "no gzip"])
-def test_a_refusal_is_told_at_once_on_a_connection_that_has_produced(connection, topic, refused):
-    for _ in range(5):
-        assert connection.produce(topic, batch.build([b"x"])).error == wire.NONE
-        began = time.monotonic()
-        assert connection.produce(topic, refused).error != wire.NONE
-        assert time.monotonic() - began < AT_ONCE_S
 
 
 def test_records_of_a_whole_batch_of_nearly_a_mebibyte_are_stored(connection, topic):
