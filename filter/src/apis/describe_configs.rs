@@ -7,9 +7,7 @@ use kafka_protocol::messages::describe_configs_response::DescribeConfigsResult;
 use kafka_protocol::messages::{DescribeConfigsRequest, DescribeConfigsResponse};
 use kafka_protocol::protocol::StrBytes;
 
-use super::exchange::{
-    Answer, Context, Exchange, Refusal, Request, Started, default_deadline, poll_all, respond, text,
-};
+use super::exchange::{Answer, Context, Exchange, Refusal, Request, Started, default_deadline, poll_all, respond};
 use crate::kafka::header::RequestHeader;
 use crate::session::io::Io;
 use crate::topics::name::KafkaTopic;
@@ -79,7 +77,7 @@ impl Resource {
             State::Failed(code) => *code,
             State::Looking(_) => ResponseError::RequestTimedOut,
         };
-        result.with_error_code(code.code()).with_error_message(Some(text("")))
+        result.with_error_code(code.code())
     }
 }
 
