@@ -23,6 +23,7 @@ use crate::config::{Config, HostPort};
 use crate::error::AdminError;
 use crate::ids::ConnectionId;
 use crate::session::admin::{CallId, HttpReply, HttpRequest};
+use crate::session::io::Endpoints;
 use crate::time::{Instant, Now, UnixMillis};
 use crate::worker::Worker;
 use crate::worker::log::Level;
@@ -179,9 +180,8 @@ impl Host {
 
     fn on_open(&mut self, id: ConnectionId) {
         let now = self.now();
-        let reached = sdk::get_property(vec!["destination", "address"]).ok().flatten();
-        let reached = reached.and_then(|address| String::from_utf8(address).ok()?.parse::<HostPort>().ok());
-        if !self.worker.on_open(id, reached, now) {
+        let endpoints = Endpoints { reached: address_of("destination"), peer: address_of("source") };
+        if !self.worker.on_open(id, endpoints, now) {
             self.closing.insert(id);
         }
         self.write_log();
@@ -389,6 +389,12 @@ impl Host {
             }
         });
     }
+}
+
+/// The address of one end of the current connection, if the host knows it.
+fn address_of(end: &str) -> Option<HostPort> {
+    let address = sdk::get_property(vec![end, "address"]).ok().flatten()?;
+    String::from_utf8(address).ok()?.parse().ok()
 }
 
 /// Hostcalls that return what happened instead of panicking. The signatures are those of the proxy-wasm ABI 0.2.1.

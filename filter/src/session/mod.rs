@@ -18,9 +18,9 @@ use bytes::Bytes;
 
 use crate::apis::exchange::{Answer, Context, Exchange, Refusal, Request, Started};
 use crate::apis::{api_versions, find};
-use crate::config::HostPort;
 use crate::error::{AdminError, PulsarError};
 use crate::fetch::readers::Readers;
+use crate::ids::ConnectionId;
 use crate::kafka::header::RequestHeader;
 use crate::produce::producers::Producers;
 use crate::pulsar::command::Credentials;
@@ -31,7 +31,7 @@ use crate::topics::policies::CheckPolicies;
 use crate::worker::metrics::{Api, Counter};
 use crate::worker::shared::Shared;
 use admin::{AdminCalls, CallId, HttpReply, HttpRequest};
-use io::{Client, Io};
+use io::{Client, Endpoints, Io};
 use kafka_conn::KafkaConn;
 use pulsar_conn::{Phase, PulsarConn};
 
@@ -79,8 +79,8 @@ impl std::fmt::Debug for Session {
 }
 
 impl Session {
-    /// A fresh connection of a client that reached the host at `reached`.
-    pub fn new(reached: Option<HostPort>, shared: &Shared, now: Now) -> Self {
+    /// A fresh connection of a client.
+    pub fn new(connection: ConnectionId, endpoints: Endpoints, shared: &Shared, now: Now) -> Self {
         let config = &shared.config;
         let credentials = config.pulsar_auth_method.clone().map(|method| Credentials {
             method,
@@ -94,7 +94,7 @@ impl Session {
             in_flight: BTreeMap::new(),
             producers: Producers::default(),
             readers: Readers::default(),
-            client: Client { id: String::new(), reached },
+            client: Client { connection, id: String::new(), endpoints },
             half_closed: false,
             close: false,
             housekeeping: now.instant + HOUSEKEEPING,

@@ -11,11 +11,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use bytes::Bytes;
 
 use crate::config::Config;
-use crate::config::HostPort;
 use crate::error::AdminError;
 use crate::ids::ConnectionId;
 use crate::session::Session;
 use crate::session::admin::{CallId, HttpReply, HttpRequest};
+use crate::session::io::Endpoints;
 use crate::time::{Instant, Now};
 use metrics::{Counter, Gauge};
 use shared::Shared;
@@ -44,14 +44,14 @@ impl Worker {
         }
     }
 
-    /// A client connected; `reached` is the address it used, if known. `false`: there are too many, close it.
-    pub fn on_open(&mut self, id: ConnectionId, reached: Option<HostPort>, now: Now) -> bool {
+    /// A client connected. `false`: there are too many, close it.
+    pub fn on_open(&mut self, id: ConnectionId, endpoints: Endpoints, now: Now) -> bool {
         if self.sessions.len() >= self.shared.config.max_connections_per_worker as usize {
             self.shared.metrics.count(Counter::RefusedConnections, 1);
             self.shared.log.warn("a connection is refused: max_connections_per_worker is reached");
             return false;
         }
-        self.sessions.insert(id, Session::new(reached, &self.shared, now));
+        self.sessions.insert(id, Session::new(id, endpoints, &self.shared, now));
         self.shared.metrics.count(Counter::Connections, 1);
         self.after(id);
         true

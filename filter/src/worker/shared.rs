@@ -5,6 +5,7 @@ use super::log::Log;
 use super::metrics::Metrics;
 use super::random::Random;
 use crate::config::Config;
+use crate::group::groups::Groups;
 use crate::offsets::appends::KnownEntries;
 use crate::records::Scratch;
 use crate::topics::leader::LeaderCache;
@@ -29,6 +30,8 @@ pub struct Shared {
     pub held: Budget,
     /// Buffers and codec states of the record path.
     pub scratch: Scratch,
+    /// Consumer groups with a member or a request on this worker.
+    pub groups: Groups,
     /// Whether a connection of this worker looks, or has looked, at the namespace's policies.
     pub policies_looked_at: bool,
     /// Counters.
@@ -48,6 +51,7 @@ impl Shared {
             prefetch: Budget::new(config.prefetch_bytes_per_worker),
             held: Budget::new(config.max_held_bytes_per_worker),
             scratch: Scratch::default(),
+            groups: Groups::default(),
             policies_looked_at: false,
             metrics: Metrics::default(),
             log: Log::default(),

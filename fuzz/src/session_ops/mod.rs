@@ -14,6 +14,7 @@ use isthmus::config::{Config, OffsetMode};
 use isthmus::error::AdminError;
 use isthmus::ids::ConnectionId;
 use isthmus::session::admin::{CallId, HttpReply};
+use isthmus::session::io::Endpoints;
 use isthmus::time::{Instant, Now, UnixMillis};
 use isthmus::worker::Worker;
 
@@ -155,7 +156,7 @@ impl World {
         let id = ConnectionId(self.last_connection);
         let now = self.now();
         let reached = "127.0.0.1:9092".parse().ok();
-        if self.worker.on_open(id, reached, now) {
+        if self.worker.on_open(id, Endpoints { reached, peer: None }, now) {
             let (client, broker) = (Client::new(), Broker::new());
             let (written, held, calls) = Default::default();
             self.links.push(Link { id, client, broker, written, held, calls, half_closed: false });

@@ -8,6 +8,7 @@ use isthmus::config::{Config, HostPort};
 use isthmus::error::AdminError;
 use isthmus::ids::ConnectionId;
 use isthmus::session::admin::{CallId, HttpReply};
+use isthmus::session::io::Endpoints;
 use isthmus::time::{Instant, Now};
 use isthmus::worker::Worker;
 
@@ -126,7 +127,8 @@ impl Filter for NativeFilter {
     fn open(&mut self, now: Now) -> FilterConn {
         self.last_conn += 1;
         let conn = FilterConn(self.last_conn);
-        let accepted = self.worker.on_open(ConnectionId(conn.0), self.reached.clone(), now);
+        let accepted =
+            self.worker.on_open(ConnectionId(conn.0), Endpoints { reached: self.reached.clone(), peer: None }, now);
         self.sides.insert(conn, Side { closing: !accepted, ..Side::default() });
         conn
     }

@@ -1,0 +1,3 @@
+//! What stands in a group's topic.
+
+pub mod entry;
