@@ -197,7 +197,7 @@ impl Host {
             // Whatever was put into the buffer goes out with the end of the stream; after it nothing may.
             let bytes = self.worker.take_upstream(id, Vec::new());
             calls::replace(BufferType::DownstreamData, &bytes);
-            self.worker.on_half_close(id);
+            self.worker.on_half_close(id, now);
             self.held_back.remove(&id);
         } else if self.worker.is_full(id) {
             self.held_back.insert(id);
@@ -302,11 +302,39 @@ impl Host {
         self.closing.remove(&id);
         self.held_back.remove(&id);
         self.worker.on_close(id, now);
+        self.drain_touched(now);
         self.write_log();
+        self.hasten_tick(now);
     }
 
-    /// Carries out what a connection asks for. The effective context is that connection's.
+    /// Carries out what a connection asks for, and then what its event gave others to do. The effective context is that connection's.
     fn after(&mut self, id: ConnectionId, now: Now) {
+        self.drain(id, now);
+        if self.drain_touched(now) {
+            calls::set_effective_context(id.0);
+        }
+        self.write_log();
+        self.hasten_tick(now);
+    }
+
+    /// Whether there were any.
+    fn drain_touched(&mut self, now: Now) -> bool {
+        let mut any = false;
+        loop {
+            let touched = self.worker.take_touched();
+            if touched.is_empty() {
+                return any;
+            }
+            any = true;
+            for id in touched {
+                if calls::set_effective_context(id.0) {
+                    self.drain(id, now);
+                }
+            }
+        }
+    }
+
+    fn drain(&mut self, id: ConnectionId, now: Now) {
         while self.worker.has_upstream(id) {
             if self.held_back.contains(&id) {
                 // Resuming would forward the client's own bytes: they come in first, even over the bound.
@@ -335,8 +363,6 @@ impl Host {
         if self.worker.wants_close(id) {
             self.closing.insert(id);
         }
-        self.write_log();
-        self.hasten_tick(now);
     }
 
     fn dispatch(&self, request: &HttpRequest) -> Option<u32> {

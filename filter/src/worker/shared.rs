@@ -45,13 +45,13 @@ impl Shared {
     pub fn new(config: Config, seed: u64) -> Self {
         Self {
             random: Random::new(seed),
+            groups: Groups::new(&config, seed.rotate_left(32)),
             partitions: PartitionsCache::default(),
             leaders: LeaderCache::default(),
             entries: KnownEntries::default(),
             prefetch: Budget::new(config.prefetch_bytes_per_worker),
             held: Budget::new(config.max_held_bytes_per_worker),
             scratch: Scratch::default(),
-            groups: Groups::default(),
             policies_looked_at: false,
             metrics: Metrics::default(),
             log: Log::default(),

@@ -255,7 +255,9 @@ impl World {
             self.take_in(at);
             self.after(at);
             self.links[at].half_closed = true;
-            self.worker.on_half_close(self.links[at].id);
+            let now = self.now();
+            self.worker.on_half_close(self.links[at].id, now);
+            self.after_touched();
         }
     }
 
@@ -263,10 +265,31 @@ impl World {
         let link = self.links.remove(at);
         let now = self.now();
         self.worker.on_close(link.id, now);
+        self.after_touched();
     }
 
     /// Carries out what the worker asks for, as the host does.
     fn after(&mut self, at: usize) {
+        self.drain(at);
+        self.after_touched();
+    }
+
+    /// Members of a group give each other something to do.
+    fn after_touched(&mut self) {
+        loop {
+            let touched = self.worker.take_touched();
+            if touched.is_empty() {
+                return;
+            }
+            for id in touched {
+                if let Some(at) = self.links.iter().position(|link| link.id == id) {
+                    self.drain(at);
+                }
+            }
+        }
+    }
+
+    fn drain(&mut self, at: usize) {
         let id = self.links[at].id;
         while self.worker.has_upstream(id) {
             self.take_in(at);

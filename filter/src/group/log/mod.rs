@@ -1,3 +1,4 @@
 //! What stands in a group's topic.
 
 pub mod entry;
+pub mod message;
