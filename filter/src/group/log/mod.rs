@@ -2,3 +2,5 @@
 
 pub mod entry;
 pub mod message;
+mod read;
+pub mod snapshot;

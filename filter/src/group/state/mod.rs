@@ -1,11 +1,19 @@
 //! What a group's log says, at one position of it.
 
+mod checks;
+pub mod encoding;
+pub mod limits;
+pub mod members;
+pub mod offsets;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 
 use super::log::entry::{EventPosition, Protocol};
 use crate::ids::Position;
+pub use members::Members;
+pub use offsets::Offsets;
 
 /// The state after [`Log::applied`]: equal on every replica that has applied as much, byte for byte.
 #[derive(Clone, Debug, PartialEq)]
@@ -31,9 +39,9 @@ pub struct State {
     /// The member that assigns.
     pub leader: Option<String>,
     /// In the order they joined.
-    pub members: Vec<Member>,
+    pub members: Members,
     /// Committed offsets, by topic and partition.
-    pub offsets: BTreeMap<String, BTreeMap<i32, Committed>>,
+    pub offsets: Offsets,
     /// Offsets of open transactions, by producer id.
     pub pending: BTreeMap<i64, Pending>,
 }
@@ -70,6 +78,8 @@ pub struct Log {
     pub bytes_since: u64,
     /// Length of the last complete snapshot, in bytes.
     pub snapshot_len: u64,
+    /// Length of the state's bytes at the last cut.
+    pub cut_len: u64,
     /// The last cut.
     pub cut: Option<Position>,
     /// Parts of the snapshot at that cut that are in the log.
@@ -141,7 +151,7 @@ pub struct Pending {
     /// Whose transaction.
     pub transactional_id: String,
     /// By topic and partition.
-    pub offsets: BTreeMap<String, BTreeMap<i32, Committed>>,
+    pub offsets: Offsets,
 }
 
 impl Default for State {
@@ -158,8 +168,8 @@ impl Default for State {
             protocol_type: None,
             protocol: None,
             leader: None,
-            members: Vec::new(),
-            offsets: BTreeMap::new(),
+            members: Members::default(),
+            offsets: Offsets::default(),
             pending: BTreeMap::new(),
         }
     }
@@ -168,6 +178,13 @@ impl Default for State {
 impl State {
     /// A member by its id.
     pub fn member(&self, id: &str) -> Option<&Member> {
-        self.members.iter().find(|member| member.id == id)
+        self.members.by_id(id)
+    }
+}
+
+impl Member {
+    /// Each of its protocols once.
+    pub(crate) fn protocol_names(&self) -> BTreeSet<&str> {
+        self.protocols.iter().map(|protocol| protocol.name.as_str()).collect()
     }
 }
