@@ -5,6 +5,7 @@
 
 mod broker;
 mod client;
+mod groups;
 mod source;
 
 use std::time::Duration;
@@ -30,7 +31,7 @@ const STEPS_MS: [u64; 8] = [0, 1, 10, 100, 1_000, 10_000, 31_000, 100_000];
 const BUFFERED_MAX: usize = 4 << 20;
 
 /// Longer than every deadline of the filter, one after the other.
-const PATIENCE: Duration = Duration::from_secs(400);
+const PATIENCE: Duration = Duration::from_secs(2_400);
 
 const REPLIES: [(u16, &str); 8] = [
     (200, r#"{"partitions":2}"#),
