@@ -124,6 +124,7 @@ impl Exchange for DescribeGroups {
 mod tests {
     use super::*;
     use crate::group::log::entry::{EventPosition, Protocol};
+    use crate::group::state::Members;
     use crate::kafka::response::encode;
 
     fn state(phase: Phase) -> State {
@@ -146,7 +147,7 @@ mod tests {
             phase,
             protocol_type: Some("consumer".into()),
             protocol: Some("sticky".into()),
-            members: vec![member],
+            members: [member].into_iter().collect(),
             ..State::default()
         }
     }
@@ -179,7 +180,7 @@ mod tests {
 
     #[test]
     fn a_group_without_members_is_empty() {
-        let state = State { members: vec![], ..state(Phase::Empty { since_ms: 0 }) };
+        let state = State { members: Members::default(), ..state(Phase::Empty { since_ms: 0 }) };
         let group = described(Ok(Some(&state)));
         assert_eq!((group.group_state.as_str(), group.members.len(), group.error_code), ("Empty", 0, 0));
     }
@@ -216,8 +217,9 @@ mod tests {
     #[test]
     fn a_row_counts_what_its_members_brought() {
         let small = described(Ok(Some(&state(Phase::Stable)))).bytes();
-        let mut large = state(Phase::Stable);
-        large.members[0].assignment = vec![0; 1000].into();
+        let large = state(Phase::Stable);
+        let fatter = large.members.iter().cloned().map(|member| Member { assignment: vec![0; 1000].into(), ..member });
+        let large = State { members: fatter.collect(), ..large };
         assert_eq!(described(Ok(Some(&large))).bytes(), small + 1000 - "mine".len());
     }
 }

@@ -100,7 +100,7 @@ fn row(
         }
         None => state
             .into_iter()
-            .flat_map(|state| &state.offsets)
+            .flat_map(|state| state.offsets.iter())
             .map(|(name, partitions)| topic(TopicName(text(name.clone())), &mut partitions.keys().copied()))
             .collect(),
     })
@@ -109,7 +109,7 @@ fn row(
 /// Partitions with offsets of transactions that are not decided.
 fn pending(state: Option<&State>) -> BTreeSet<(&str, i32)> {
     let transactions = state.into_iter().flat_map(|state| state.pending.values());
-    let topics = transactions.flat_map(|transaction| &transaction.offsets);
+    let topics = transactions.flat_map(|transaction| transaction.offsets.iter());
     topics.flat_map(|(topic, partitions)| partitions.keys().map(|index| (topic.as_str(), *index))).collect()
 }
 
@@ -202,6 +202,7 @@ mod tests {
     use super::*;
     use crate::group::log::entry::EventPosition;
     use crate::group::state::Pending;
+    use crate::group::state::offsets::Offsets;
     use crate::kafka::response::encode;
     use kafka_protocol::messages::GroupId as Name;
     use std::collections::BTreeMap;
@@ -212,7 +213,11 @@ mod tests {
 
     /// A group that has committed 7 for partition 0 of `a`, and 8 for partition 1 in a transaction that is open.
     fn state() -> State {
-        let offsets = |index, offset| BTreeMap::from([("a".to_owned(), BTreeMap::from([(index, committed(offset))]))]);
+        let offsets = |index, offset| {
+            let mut offsets = Offsets::default();
+            offsets.insert("a", index, committed(offset));
+            offsets
+        };
         let pending = Pending { producer_epoch: 0, transactional_id: "t".into(), offsets: offsets(1, 8) };
         State { exists: true, offsets: offsets(0, 7), pending: BTreeMap::from([(1, pending)]), ..State::default() }
     }

@@ -91,7 +91,9 @@ pub fn body(key: ApiKey, version: i16, source: &mut Source<'_>, out: &mut BytesM
                 OffsetCommitRequestPartition::default()
                     .with_partition_index(source.int32())
                     .with_committed_offset(source.int())
-                    .with_committed_metadata((source.below(2) == 1).then(|| "m".repeat(*source.pick(&[0, 5, 5_000])).into()))
+                    .with_committed_metadata(
+                        (source.below(2) == 1).then(|| "m".repeat(*source.pick(&[0, 5, 5_000])).into()),
+                    )
             });
             let partitions = partitions.collect();
             let topic = OffsetCommitRequestTopic::default().with_name(topic(source)).with_partitions(partitions);

@@ -4,10 +4,9 @@ mod args;
 mod print;
 mod read;
 
-use std::collections::BTreeMap;
-
 use isthmus::group::apply::apply;
-use isthmus::group::log::entry::{Entry, Kind, Snapshot};
+use isthmus::group::log::entry::{Entry, Kind};
+use isthmus::group::log::snapshot::Assembly;
 use isthmus::group::replica::load::decode;
 use isthmus::group::state::State;
 use isthmus::ids::Position;
@@ -50,20 +49,20 @@ fn beginning(entries: &[(Position, usize, Option<Entry>)]) -> (Option<State>, Op
         return (Some(State::default()), None);
     }
     let first = entries.first().map(|(position, _, _)| *position);
-    let mut cuts: BTreeMap<Position, BTreeMap<u32, &Snapshot>> = BTreeMap::new();
+    let mut cuts: Vec<(Position, Assembly)> = Vec::new();
     for event in entries.iter().filter_map(|(_, _, entry)| entry.as_ref()).flat_map(|entry| &entry.events) {
-        if let Some(Kind::Snapshot(part)) = &event.kind {
-            cuts.entry(part.cut.into()).or_default().insert(part.part, part);
+        let Some(Kind::Snapshot(part)) = &event.kind else { continue };
+        let cut = Position::from(part.cut);
+        if first.is_none_or(|first| cut < first) {
+            continue;
         }
-    }
-    for (cut, parts) in cuts {
-        let whole = parts.values().next().is_some_and(|part| part.parts as usize == parts.len());
-        let bytes: Vec<u8> = parts.values().flat_map(|part| part.bytes.iter().copied()).collect();
-        if whole
-            && first.is_some_and(|first| cut >= first)
-            && let Ok(state) = State::decode(&bytes)
-        {
-            return (Some(state), Some(cut));
+        if !cuts.iter().any(|(known, _)| *known == cut) {
+            cuts.push((cut, Assembly::new(cut)));
+        }
+        for (cut, assembly) in &mut cuts {
+            if let Ok(Some(state)) = assembly.take(part) {
+                return (Some(state), Some(*cut));
+            }
         }
     }
     (None, None)

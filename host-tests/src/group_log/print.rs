@@ -79,7 +79,7 @@ pub(super) fn state(state: &State) -> String {
             event_position(member.seen)
         );
     }
-    for (topic, partitions) in &state.offsets {
+    for (topic, partitions) in state.offsets.iter() {
         for (partition, committed) in partitions {
             let _ = writeln!(
                 text,

@@ -6,23 +6,17 @@
 //!                           └──base──▶ Collecting(parts of the snapshot) ───────┴──up to the last──▶ loaded
 //! ```
 
-use std::collections::BTreeMap;
-
 use bytes::Bytes;
-use prost::Message;
 
 use super::link::{Command, ReadFrom};
 use crate::group::apply::apply;
-use crate::group::log::entry::{Entry, Kind, LogPosition, Snapshot};
+use crate::group::log::entry::{Entry, Kind};
+use crate::group::log::snapshot::Assembly;
 use crate::group::state::State;
 use crate::ids::Position;
-use crate::records::crc::crc32c;
 
 /// Bound of bytes that are kept while a snapshot's parts are collected.
 const MAX_HELD_BYTES: usize = 64 * 1024 * 1024;
-
-/// Bound of parts of one snapshot: a state's bound over a part's size, and some.
-const MAX_PARTS: u32 = 1024;
 
 /// The log is not what it must be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,7 +24,7 @@ pub struct Breach(pub &'static str);
 
 /// What an entry's payload says; `None` for what is no entry of ours.
 pub fn decode(payload: Option<&Bytes>) -> Option<Entry> {
-    Entry::decode(payload?.clone()).ok()
+    Entry::read(payload?)
 }
 
 /// Whether `position` comes right behind `applied`, and its writer had seen nothing else.
@@ -82,7 +76,7 @@ pub struct Collecting {
     base_seen: bool,
     kept: Vec<(Position, Option<Bytes>)>,
     kept_bytes: usize,
-    parts: BTreeMap<u32, Snapshot>,
+    parts: Assembly,
 }
 
 /// What comes of an event.
@@ -148,7 +142,7 @@ impl Load {
                         base_seen: false,
                         kept: Vec::new(),
                         kept_bytes: 0,
-                        parts: BTreeMap::new(),
+                        parts: Assembly::new(base),
                     })),
                 };
                 Ok(Step::Do(vec![Command::OpenReader(from)]))
@@ -183,22 +177,17 @@ impl Collecting {
         if self.kept_bytes > MAX_HELD_BYTES {
             return Err(Breach("the snapshot is too far behind its cut"));
         }
-        if let Some(entry) = decode(payload.as_ref()) {
-            for event in entry.events {
-                if let Some(Kind::Snapshot(part)) = event.kind
-                    && part.cut == LogPosition::from(self.base)
-                    && part.parts <= MAX_PARTS
-                {
-                    self.parts.entry(part.part).or_insert(part);
-                }
+        let mut whole = None;
+        for event in decode(payload.as_ref()).map(|entry| entry.events).unwrap_or_default() {
+            if let (None, Some(Kind::Snapshot(part))) = (&whole, event.kind) {
+                whole = self.parts.take(&part).map_err(|_| Breach("the snapshot cannot be read"))?;
             }
         }
         self.kept.push((position, payload));
-        let Some(bytes) = whole(&self.parts) else {
+        let Some(mut state) = whole else {
             // Every entry that names a base lies behind that base's last part.
             return if position < self.last { Ok(None) } else { Err(Breach("the snapshot is not whole")) };
         };
-        let mut state = State::decode(&bytes).map_err(|_| Breach("the snapshot cannot be read"))?;
         if state.log.applied != Some(self.base) {
             return Err(Breach("the snapshot is not that of its cut"));
         }
@@ -207,15 +196,6 @@ impl Collecting {
         }
         Ok(Some(Box::new(state)))
     }
-}
-
-fn whole(parts: &BTreeMap<u32, Snapshot>) -> Option<Vec<u8>> {
-    let first = parts.values().next()?;
-    if u32::try_from(parts.len()).ok()? < first.parts {
-        return None;
-    }
-    let bytes: Vec<u8> = parts.values().flat_map(|part| part.bytes.iter().copied()).collect();
-    (crc32c(&bytes) == first.crc32c).then_some(bytes)
 }
 
 fn fold(state: &mut State, position: Position, payload: Option<Bytes>) -> Result<(), Breach> {

@@ -1,6 +1,5 @@
 //! The state at a cut goes into the log in parts, and what lies before the cut before it may then be trimmed.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -10,15 +9,13 @@ use super::link::Command;
 use super::proposals::random_up_to;
 use super::{Body, Replica};
 use crate::group::log::entry::{Entry, Kind, Snapshot};
+use crate::group::log::snapshot::split;
 use crate::group::state::State;
 use crate::ids::Position;
 use crate::records::crc::crc32c;
 use crate::time::Instant;
 use crate::worker::log::Level;
 use crate::worker::random::Random;
-
-/// Bound of a part's bytes.
-const PART_BYTES: usize = 256 * 1024;
 
 /// How long replicas wait for each other to write a snapshot.
 const POLITENESS: Duration = Duration::from_secs(2);
@@ -114,7 +111,7 @@ impl Replica {
         let Body::Loaded(state) = &self.body else { return };
         if let Some(cut) = self.snapshots.cut.as_mut().filter(|cut| cut.due <= now) {
             cut.due = now + STALLED;
-            for part in parts(cut, &state.log.cut_parts) {
+            for part in split(cut.at, &cut.bytes).filter(|part| !state.log.cut_parts.contains(&part.part)) {
                 self.appender.push(Item::own(Kind::Snapshot(part)));
             }
         }
@@ -127,16 +124,4 @@ impl Replica {
             self.commands.push_back(Command::Guard { acked });
         }
     }
-}
-
-fn parts(cut: &Cut, there: &BTreeSet<u32>) -> Vec<Snapshot> {
-    let count = u32::try_from(cut.bytes.len().div_ceil(PART_BYTES)).unwrap_or(u32::MAX).max(1);
-    let missing = (0..count).filter(|part| !there.contains(part));
-    let part = |part: u32| {
-        let start = (part as usize).saturating_mul(PART_BYTES);
-        let end = start.saturating_add(PART_BYTES).min(cut.bytes.len());
-        let bytes = cut.bytes.slice(start.min(end)..end);
-        Snapshot { cut: cut.at.into(), part, parts: count, crc32c: cut.crc32c, bytes }
-    };
-    missing.map(part).collect()
 }
