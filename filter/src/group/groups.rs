@@ -314,6 +314,14 @@ impl Groups {
         self.woken.pop_first()
     }
 
+    /// Every committed offset of the groups that are loaded.
+    pub fn committed(&self) -> impl Iterator<Item = (&GroupId, &str, i32, i64)> {
+        let loaded = self.served.iter().filter_map(|(group, served)| Some((group, served.replica.state()?)));
+        loaded.flat_map(|(group, state)| {
+            state.offsets.flat().map(move |(topic, partition, committed)| (group, topic, partition, committed.offset))
+        })
+    }
+
     /// Replicas, and bytes of their states.
     pub fn sizes(&self) -> (usize, usize) {
         (self.served.len(), self.bytes)
