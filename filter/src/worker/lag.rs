@@ -7,6 +7,9 @@ use std::collections::BTreeMap;
 
 use crate::group::groups::Groups;
 
+/// The series, as the documentation names them.
+pub const SERIES: [&str; 2] = ["isthmus.lag.GROUP.TOPIC.PARTITION", "isthmus.end_offset.TOPIC.PARTITION"];
+
 /// The host's gauges, by name; series cannot be removed, so their number is bounded by who sets them.
 pub trait Gauges {
     /// Sets one, for all workers.
