@@ -712,8 +712,8 @@ impl Replica {
             Body::Loading { since, .. } => Some(*since + LOADING),
             Body::Unloaded | Body::Creating { .. } | Body::Loaded(_) => None,
         };
-        let loaded = matches!(self.body, Body::Loaded(_)) && self.carried;
-        let state_goes = loaded.then(|| self.confirmed_at + STALE);
+        let loaded = matches!(self.body, Body::Loaded(_)) && self.carried && self.retry_at.is_none();
+        let state_goes = self.state().map(|_| self.confirmed_at + STALE);
         let in_flight = self.appender.in_flight_since().map(|sent| sent + SILENCE);
         let beat = self.liveness.next_beat().filter(|_| loaded);
         let proposals = self.proposals.next_look().filter(|_| loaded);
