@@ -55,6 +55,9 @@ const STALE: Duration = Duration::from_secs(30);
 const BACKOFF_MIN: Duration = Duration::from_millis(100);
 const BACKOFF_MAX: Duration = Duration::from_secs(2);
 
+/// How often a log that cannot be followed is read before the operator is told again.
+const BREACHES_PER_LINE: u32 = 100;
+
 /// A group that nobody asks about for so long is forgotten.
 const IDLE: Duration = Duration::from_secs(60);
 
@@ -553,9 +556,12 @@ impl Replica {
     /// The log is not what it must be: it is read anew, and the second time nobody is kept waiting.
     fn on_breach(&mut self, Breach(what): Breach, now: Now) {
         self.breaches = self.breaches.saturating_add(1);
-        self.log.push((Level::Warn, format!("group {}: its log is read anew: {what}", self.name)));
+        if self.breaches == 1 {
+            self.log.push((Level::Warn, format!("group {}: its log is read anew: {what}", self.name)));
+        }
         let again = self.breaches > 1;
-        if again {
+        // Once, and then once in a while: it is read again and again.
+        if self.breaches % BREACHES_PER_LINE == 2 {
             self.log.push((
                 Level::Error,
                 format!(
