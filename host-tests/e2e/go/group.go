@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -149,8 +148,11 @@ func consumeBatch(ctx context.Context, cmd *command, client *kgo.Client) error {
 	defer client.AllowRebalance()
 	fetches := client.PollRecords(limited, batchRecords)
 	for _, failed := range fetches.Errors() {
-		if !errors.Is(failed.Err, context.DeadlineExceeded) && !kerr.IsRetriable(failed.Err) {
-			return fmt.Errorf("fetch: %w", failed.Err)
+		if errors.Is(failed.Err, kerr.FencedInstanceID) {
+			return failed.Err
+		}
+		if !errors.Is(failed.Err, context.DeadlineExceeded) { // the client gets over it by itself
+			line(map[string]any{"trouble": map[string]any{"error": errorName(failed.Err)}})
 		}
 	}
 	fetches.EachRecord(printRecord)

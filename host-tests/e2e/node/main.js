@@ -163,7 +163,7 @@ async function group(command, input) {
   consumer.on(COMMIT_OFFSETS, ({ payload }) =>
     line({
       committed: {
-        offsets: payload.topics.flatMap(({ topic, partitions }) => partitions.map(({ partition, offset }) => [topic, partition, Number(offset)])),
+        offsets: payload.topics.flatMap(({ topic, partitions }) => partitions.map(({ partition, offset }) => [topic, Number(partition), Number(offset)])),
       },
     }),
   );

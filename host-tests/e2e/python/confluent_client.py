@@ -156,6 +156,7 @@ class Member:
             "max.poll.interval.ms": command.get("rebalance_ms"),
             "topic.metadata.refresh.interval.ms": command.get("metadata_ms"),
         }
+        self.fatal = None
         self.consumer = Consumer(
             {
                 "bootstrap.servers": command["bootstrap"],
@@ -164,12 +165,20 @@ class Member:
                 "enable.auto.commit": False,
                 "auto.offset.reset": "earliest",
                 "fetch.wait.max.ms": 200,
+                "error_cb": self.trouble,
                 **{name: value for name, value in optional.items() if value},
             }
         )
         self.policy = command.get("commit", "batch")
         self.uncommitted = {}
         self.consumer.subscribe(command["topics"], on_assign=self.assigned, on_revoke=self.revoked, on_lost=self.lost)
+
+    def trouble(self, error):
+        """What librdkafka gets over by itself, or the end of this member."""
+        if error.fatal() or error.code() == KafkaError._FATAL:
+            self.fatal = error
+        else:
+            line({"trouble": {"error": failure(error).name}})
 
     def assigned(self, _, partitions):
         line({"assigned": places(partitions)})
@@ -194,8 +203,6 @@ class Member:
         try:
             self.consumer.commit(offsets=[TopicPartition(*at, offset) for at, offset in self.uncommitted.items()], asynchronous=False)
         except KafkaException as refused:
-            if refused.args[0].fatal():
-                raise
             line({"refused": {"error": failure(refused.args[0]).name}})
             return
         line({"committed": {"offsets": [[*at, offset] for at, offset in self.uncommitted.items()]}})
@@ -204,9 +211,7 @@ class Member:
     def take(self, message):
         error = message.error()
         if error is not None:
-            if error.fatal():
-                raise failure(error)
-            line({"trouble": {"error": failure(error).name}})
+            self.trouble(error)
             return
         content = (message.timestamp()[1], message.key(), message.value(), message.headers())
         record_line(message.topic(), message.partition(), message.offset(), *content)
@@ -230,6 +235,8 @@ class Member:
                     self.take(message)
             if self.policy == "batch":
                 self.commit()
+            if self.fatal is not None:
+                raise failure(self.fatal)
 
 
 def group(command):

@@ -5,7 +5,6 @@ import json
 import queue
 import signal
 import time
-from collections import Counter
 
 from ring import batch, clients, wire
 from ring.clients import ClientError
@@ -119,7 +118,8 @@ class Member:
 
     def __repr__(self):
         end = f" ended {self.ended!r}" if self.ended else ""
-        return f"<{self.name} owns {sorted(p for _, p in self.owned)} read {len(self.records)} events {self.events[-6:]}{end}>"
+        events = [(what, sorted(partition for _, partition in partitions)) for what, partitions in self.events[-6:]]
+        return f"<{self.name} owns {sorted(p for _, p in self.owned)} read {len(self.records)} events {events}{end}>"
 
 
 class Group:
@@ -132,7 +132,6 @@ class Group:
         self._start = start
         self.members = []  # those that live
         self.gone = []
-        self.written = Counter()  # by (topic, partition)
 
     def join(self, client, **options):
         """A new member; it need not have its partitions yet."""
@@ -163,7 +162,7 @@ class Group:
         self.members.remove(member)
         self.gone.append(member)
 
-    def wait(self, condition, what, within_s=PATIENCE_S):
+    def wait(self, condition, what, within_s=PATIENCE_S, meanwhile=lambda: None):
         deadline = time.monotonic() + within_s
         while True:
             for member in self.members:
@@ -172,6 +171,7 @@ class Group:
             if condition():
                 return
             assert time.monotonic() < deadline, f"not within {within_s} s: {what}; {self.members}, gone: {self.gone}"
+            meanwhile()
             time.sleep(POLL_INTERVAL_S)
 
     @property
@@ -210,7 +210,6 @@ class Group:
             for topic, partition in sorted(self.partitions):
                 values = [b"%010d" % next(NUMBERS) for _ in range(count)]
                 assert connection.produce(topic, batch.build(values), partition).error == wire.NONE
-                self.written[topic, partition] += count
                 written += values
         return written
 
