@@ -7,7 +7,7 @@ import re
 
 import pytest
 from ring import paths  # noqa: F401  (first: it puts the checkout on the module path)
-from ring import clients, groups, programs, targets, wire
+from ring import clients, group_wire, groups, programs, targets, wire
 from ring.waiting import eventually
 
 
@@ -137,6 +137,22 @@ def new_topic(target, new_name):
 def topic(new_topic):
     """A new topic of one partition."""
     return new_topic()
+
+
+@pytest.fixture
+def coordinator(target, new_name):
+    """`coordinator(group=None, versions=None)`: a connection to the coordinator of a group, of a new one by default, once it serves."""
+    with contextlib.ExitStack() as opened:
+
+        def connect(group=None, versions=None, bootstrap=None, **options):
+            group = new_name() if group is None else group
+            connection = opened.enter_context(group_wire.GroupConnection(bootstrap or target.bootstrap, group, versions, **options))
+            if group:
+                eventually(lambda: connection.coordinators(group)[0][1] == group_wire.NONE, what="a coordinator")
+                eventually(lambda: connection.describe()[0].error == group_wire.NONE, what="a coordinator that serves")
+            return connection
+
+        yield connect
 
 
 @pytest.fixture(scope="session")
