@@ -234,13 +234,13 @@ def test_members_leave_in_one_request_each_with_an_answer_of_its_own(coordinator
 
 @pytest.mark.parametrize("number", [5, 7, 9])
 def test_a_static_member_that_returns_keeps_its_place_and_its_old_id_is_fenced(coordinator, topic, number):
-    group = coordinator().group
-    static = seat(coordinator(group, versions(number)), instance="static")
-    other = seat(coordinator(group, versions(number)))
+    group, used = coordinator().group, {**versions(number), OFFSET_COMMIT: 8}
+    static = seat(coordinator(group, used), instance="static")
+    other = seat(coordinator(group, used))
     gather(other, static)
     at = (topic, 0)
 
-    returned = coordinator(group, versions(number))
+    returned = coordinator(group, used)
     answer = returned.join(instance="static")
     assert (answer.error, answer.generation) == (codes.NONE, 2)
     assert answer.member.startswith("static-")

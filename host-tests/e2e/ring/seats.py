@@ -72,10 +72,10 @@ def sit_down(new, others=()):
     return [each.take_join() for each in (new, *others)]
 
 
-def share(seats, assignments=None):
-    """The round's second half: the leader gives everyone an assignment (of its own name, by default)."""
+def share(seats, assignments=()):
+    """The round's second half: the leader gives everyone `assignments`, or its own name."""
     for each in seats:
-        given = {other.member: other.member.encode() for other in seats} if assignments is None else assignments
+        given = assignments or {other.member: other.member.encode() for other in seats}
         each.send_sync(given if each.leads else None)
     for each in seats:
         answer = each.connection.sync_answer()
@@ -83,9 +83,9 @@ def share(seats, assignments=None):
         each.assignment = answer.assignment
 
 
-def gather(*seats):
-    """Bring all into one stable group, one after the other."""
+def gather(*seats, assignments=()):
+    """Bring all into one stable group, one after the other; each gets its own of `assignments`, or its name."""
     for at, each in enumerate(seats):
         sit_down(each, seats[:at])
-        share(seats[: at + 1])
+        share(seats[: at + 1], {other.member: given for other, given in zip(seats[: at + 1], assignments, strict=False)})
     return seats
