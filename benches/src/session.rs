@@ -7,6 +7,7 @@ use isthmus::config::Config;
 use isthmus::error::AdminError;
 use isthmus::ids::ConnectionId;
 use isthmus::records::crc::crc32c;
+use isthmus::session::io::Endpoints;
 use isthmus::time::{Instant, Now, UnixMillis};
 use isthmus::worker::Worker;
 use kafka_protocol::messages::fetch_request::{FetchPartition, FetchTopic};
@@ -83,7 +84,8 @@ impl Link {
     fn new() -> Self {
         let now = Now { instant: Instant::from_millis(1000), unix: UnixMillis(1_700_000_000_000) };
         let mut worker = Worker::new(Config::default(), 7);
-        assert!(worker.on_open(CONNECTION, "127.0.0.1:9092".parse().ok(), now));
+        let endpoints = Endpoints { reached: "127.0.0.1:9092".parse().ok(), peer: None };
+        assert!(worker.on_open(CONNECTION, endpoints, now));
         Self { worker, now, spare: Vec::new(), segments: Vec::new() }
     }
 

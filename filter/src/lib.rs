@@ -20,6 +20,7 @@ pub mod config;
 pub mod error;
 pub mod fetch;
 pub mod frame;
+pub mod group;
 pub mod ids;
 pub mod kafka;
 pub mod offsets;

@@ -23,6 +23,7 @@ use crate::config::{Config, HostPort};
 use crate::error::AdminError;
 use crate::ids::ConnectionId;
 use crate::session::admin::{CallId, HttpReply, HttpRequest};
+use crate::session::io::Endpoints;
 use crate::time::{Instant, Now, UnixMillis};
 use crate::worker::Worker;
 use crate::worker::log::Level;
@@ -179,9 +180,8 @@ impl Host {
 
     fn on_open(&mut self, id: ConnectionId) {
         let now = self.now();
-        let reached = sdk::get_property(vec!["destination", "address"]).ok().flatten();
-        let reached = reached.and_then(|address| String::from_utf8(address).ok()?.parse::<HostPort>().ok());
-        if !self.worker.on_open(id, reached, now) {
+        let endpoints = Endpoints { reached: address_of("destination"), peer: address_of("source") };
+        if !self.worker.on_open(id, endpoints, now) {
             self.closing.insert(id);
         }
         self.write_log();
@@ -197,7 +197,7 @@ impl Host {
             // Whatever was put into the buffer goes out with the end of the stream; after it nothing may.
             let bytes = self.worker.take_upstream(id, Vec::new());
             calls::replace(BufferType::DownstreamData, &bytes);
-            self.worker.on_half_close(id);
+            self.worker.on_half_close(id, now);
             self.held_back.remove(&id);
         } else if self.worker.is_full(id) {
             self.held_back.insert(id);
@@ -302,11 +302,39 @@ impl Host {
         self.closing.remove(&id);
         self.held_back.remove(&id);
         self.worker.on_close(id, now);
+        self.drain_touched(now);
         self.write_log();
+        self.hasten_tick(now);
     }
 
-    /// Carries out what a connection asks for. The effective context is that connection's.
+    /// Carries out what a connection asks for, and then what its event gave others to do. The effective context is that connection's.
     fn after(&mut self, id: ConnectionId, now: Now) {
+        self.drain(id, now);
+        if self.drain_touched(now) {
+            calls::set_effective_context(id.0);
+        }
+        self.write_log();
+        self.hasten_tick(now);
+    }
+
+    /// Whether there were any.
+    fn drain_touched(&mut self, now: Now) -> bool {
+        let mut any = false;
+        loop {
+            let touched = self.worker.take_touched();
+            if touched.is_empty() {
+                return any;
+            }
+            any = true;
+            for id in touched {
+                if calls::set_effective_context(id.0) {
+                    self.drain(id, now);
+                }
+            }
+        }
+    }
+
+    fn drain(&mut self, id: ConnectionId, now: Now) {
         while self.worker.has_upstream(id) {
             if self.held_back.contains(&id) {
                 // Resuming would forward the client's own bytes: they come in first, even over the bound.
@@ -335,8 +363,6 @@ impl Host {
         if self.worker.wants_close(id) {
             self.closing.insert(id);
         }
-        self.write_log();
-        self.hasten_tick(now);
     }
 
     fn dispatch(&self, request: &HttpRequest) -> Option<u32> {
@@ -389,6 +415,12 @@ impl Host {
             }
         });
     }
+}
+
+/// The address of one end of the current connection, if the host knows it.
+fn address_of(end: &str) -> Option<HostPort> {
+    let address = sdk::get_property(vec![end, "address"]).ok().flatten()?;
+    String::from_utf8(address).ok()?.parse().ok()
 }
 
 /// Hostcalls that return what happened instead of panicking. The signatures are those of the proxy-wasm ABI 0.2.1.

@@ -29,7 +29,7 @@ impl DescribeCluster {
     fn response(&self, own: Option<HostPort>, context: &Context<'_>) -> Answer {
         let config = &context.io.shared.config;
         let brokers: Vec<_> = own
-            .or_else(|| context.io.client.reached.clone())
+            .or_else(|| context.io.client.endpoints.reached.clone())
             .into_iter()
             .chain(context.io.shared.leaders.addresses())
             .map(|address| {

@@ -267,7 +267,7 @@ impl Metadata {
             FindLeader::Known(address) => Some(address.clone()),
             FindLeader::Asking { .. } => None,
         };
-        let own = own.or_else(|| io.client.reached.clone());
+        let own = own.or_else(|| io.client.endpoints.reached.clone());
         let topics = self.topics.iter().map(|topic| topic.response(io, &mut brokers));
         let gone = ResponseError::UnknownTopicOrPartition.code();
         let topics = topics.filter(|topic| !self.all || topic.error_code != gone).collect();

@@ -142,6 +142,22 @@ settings! {
     max_connections_per_worker: u32 = 10_000, Between(1, 1_000_000);
     /// Entries read back at most to find the offset of a batch that Pulsar has already; 0: never.
     idempotence_readback_entries: u32 = 1_000, Between(0, 100_000);
+    /// Tenant and namespace of the topics that hold consumer groups; `null`: those of Kafka's topics.
+    groups_namespace: Option<String> = None, Anything("a string like `\"tenant/namespace\"`, or `null`");
+    /// How long the first rebalance of an empty group waits for further members, in milliseconds.
+    group_initial_rebalance_delay_ms: u32 = 3_000, Between(0, 300_000);
+    /// Shortest session timeout that a member may ask for, in milliseconds.
+    group_min_session_timeout_ms: u32 = 6_000, Between(100, 1_800_000);
+    /// Longest session timeout that a member may ask for, in milliseconds.
+    group_max_session_timeout_ms: u32 = 1_800_000, Between(100, 1_800_000);
+    /// Members of one group; the next is refused.
+    group_max_size: u32 = 2_000, Between(1, 2_000);
+    /// How long the offsets of a group without members are kept, in minutes.
+    offsets_retention_minutes: u32 = 10_080, Between(1, 5_256_000);
+    /// Bytes of metadata beside a committed offset; a longer one is refused.
+    offset_metadata_max_bytes: u32 = 4_096, Between(0, 65_536);
+    /// Bytes that the states of a worker's groups may take; a group beyond it is not available.
+    max_group_bytes_per_worker: usize = 256 * MIB, BytesBetween(MIB, 512 * MIB);
 }
 
 impl Config {
@@ -173,6 +189,17 @@ impl Config {
         }
         if self.max_held_bytes_per_worker < self.max_held_bytes_per_connection {
             return conflict("max_held_bytes_per_worker", "must be at least max_held_bytes_per_connection");
+        }
+        if self.group_max_session_timeout_ms < self.group_min_session_timeout_ms {
+            return conflict("group_max_session_timeout_ms", "must be at least group_min_session_timeout_ms");
+        }
+        let namespace_is_whole = |name: &str| {
+            name.split_once('/').is_some_and(|(tenant, namespace)| {
+                [tenant, namespace].into_iter().all(|part| PulsarName.check(&part.to_owned()).is_ok())
+            })
+        };
+        if self.groups_namespace.as_deref().is_some_and(|name| !namespace_is_whole(name)) {
+            return conflict("groups_namespace", "must be a tenant and a namespace with '/' between them");
         }
         Ok(())
     }

@@ -3,16 +3,28 @@
 use super::admin::AdminCalls;
 use super::pulsar_conn::PulsarConn;
 use crate::config::HostPort;
+use crate::ids::ConnectionId;
 use crate::time::Now;
 use crate::worker::shared::Shared;
 
 /// Facts about the client of one connection.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Client {
+    /// The connection itself.
+    pub connection: ConnectionId,
     /// Kafka's client id, from the latest request; bounded, for Pulsar's stats.
     pub id: String,
-    /// The address the client reached, if the host knows it.
+    /// Both ends of its connection.
+    pub endpoints: Endpoints,
+}
+
+/// Both ends of a client's connection, as far as the host knows them.
+#[derive(Clone, Debug, Default)]
+pub struct Endpoints {
+    /// The address the client reached.
     pub reached: Option<HostPort>,
+    /// The address the client has.
+    pub peer: Option<HostPort>,
 }
 
 /// The Pulsar half of the connection, what the worker shares, and the time.

@@ -4,6 +4,7 @@
 //! [`Session::take_downstream`]: the client can be reached only while the host handles bytes from the broker.
 
 pub mod admin;
+mod carrier;
 pub mod io;
 pub mod kafka_conn;
 pub mod ownership;
@@ -18,9 +19,9 @@ use bytes::Bytes;
 
 use crate::apis::exchange::{Answer, Context, Exchange, Refusal, Request, Started};
 use crate::apis::{api_versions, find};
-use crate::config::HostPort;
 use crate::error::{AdminError, PulsarError};
 use crate::fetch::readers::Readers;
+use crate::ids::ConnectionId;
 use crate::kafka::header::RequestHeader;
 use crate::produce::producers::Producers;
 use crate::pulsar::command::Credentials;
@@ -31,7 +32,8 @@ use crate::topics::policies::CheckPolicies;
 use crate::worker::metrics::{Api, Counter};
 use crate::worker::shared::Shared;
 use admin::{AdminCalls, CallId, HttpReply, HttpRequest};
-use io::{Client, Io};
+use carrier::Carriers;
+use io::{Client, Endpoints, Io};
 use kafka_conn::KafkaConn;
 use pulsar_conn::{Phase, PulsarConn};
 
@@ -61,6 +63,7 @@ pub struct Session {
     in_flight: BTreeMap<Seq, InFlight>,
     producers: Producers,
     readers: Readers,
+    carriers: Carriers,
     client: Client,
     /// The client will send nothing more; the host has passed that on, so nothing may be sent upstream either.
     half_closed: bool,
@@ -79,8 +82,8 @@ impl std::fmt::Debug for Session {
 }
 
 impl Session {
-    /// A fresh connection of a client that reached the host at `reached`.
-    pub fn new(reached: Option<HostPort>, shared: &Shared, now: Now) -> Self {
+    /// A fresh connection of a client.
+    pub fn new(connection: ConnectionId, endpoints: Endpoints, shared: &Shared, now: Now) -> Self {
         let config = &shared.config;
         let credentials = config.pulsar_auth_method.clone().map(|method| Credentials {
             method,
@@ -94,7 +97,8 @@ impl Session {
             in_flight: BTreeMap::new(),
             producers: Producers::default(),
             readers: Readers::default(),
-            client: Client { id: String::new(), reached },
+            carriers: Carriers::default(),
+            client: Client { connection, id: String::new(), endpoints },
             half_closed: false,
             close: false,
             housekeeping: now.instant + HOUSEKEEPING,
@@ -122,6 +126,11 @@ impl Session {
         self.pump(Window::Shut, shared, now);
     }
 
+    /// A group has something for this connection: an answer, or something to carry out.
+    pub fn on_group(&mut self, shared: &mut Shared, now: Now) {
+        self.pump(Window::Shut, shared, now);
+    }
+
     /// Time has passed.
     pub fn on_time(&mut self, shared: &mut Shared, now: Now) {
         self.pulsar.on_time(now.instant);
@@ -144,8 +153,9 @@ impl Session {
     }
 
     /// The client sends nothing more (FIN).
-    pub fn on_half_close(&mut self, shared: &mut Shared) {
+    pub fn on_half_close(&mut self, shared: &mut Shared, now: Now) {
         self.tell_what_is_lost(shared);
+        shared.groups.detach(self.client.connection, now);
         self.half_closed = true;
     }
 
@@ -171,6 +181,7 @@ impl Session {
     pub fn on_closed(&mut self, shared: &mut Shared, now: Now) {
         self.tell_what_is_lost(shared);
         self.pulsar.fail(PulsarError::Disconnected, now.instant);
+        shared.groups.detach(self.client.connection, now);
         let mut context = context(
             &mut self.pulsar,
             &mut self.admin,
@@ -203,6 +214,7 @@ impl Session {
         }
         self.apply_link(window, shared, now);
         shared.metrics.count(Counter::Pings, usize::try_from(self.pulsar.take_pings()).unwrap_or(0));
+        shared.groups.settled(self.client.connection);
     }
 
     fn next_request(&mut self, shared: &Shared) -> Option<(RequestHeader, Bytes)> {
@@ -274,6 +286,8 @@ impl Session {
         if self.policies.as_mut().is_some_and(|check| check.poll(&mut context.io)) {
             self.policies = None;
         }
+        // Before the producers, which take all events of producers that are left.
+        self.carriers.poll(&mut context.io);
         context.producers.poll(&mut context.io);
         context.readers.poll(&mut context.io);
         let mut settled = Vec::new();
@@ -293,9 +307,10 @@ impl Session {
             for (seq, answer) in answered {
                 settled.extend(self.in_flight.remove(&seq).map(|request| (seq, request, answer)));
             }
-            // Batches that were submitted just now go out with this event.
+            // What was asked of groups, and batches that were submitted just now, go out with this event.
+            self.carriers.poll(&mut context.io);
             context.producers.poll(&mut context.io);
-            if !context.producers.has_news() {
+            if !context.producers.has_news() && !context.io.shared.groups.has_answers(context.io.client.connection) {
                 break;
             }
         }

@@ -128,7 +128,7 @@ fn kafka_address(reply: &LookupReply, by_listener: bool, io: &Io<'_>) -> Option<
     if by_listener {
         return address_of_url(&reply.url);
     }
-    mapped(&reply.url, &io.shared.config).or_else(|| io.client.reached.clone())
+    mapped(&reply.url, &io.shared.config).or_else(|| io.client.endpoints.reached.clone())
 }
 
 /// "the broker do not have kafka listener" (`TopicLookupBase`, as `ServiceNotReady`).

@@ -28,7 +28,7 @@ impl FindNodes {
 
     /// This broker, those that lead something as far as this worker knows, and those with a configured id.
     pub fn poll(&mut self, io: &mut Io<'_>) -> Option<Nodes> {
-        let own = self.0.poll(io)?.ok().or_else(|| io.client.reached.clone());
+        let own = self.0.poll(io)?.ok().or_else(|| io.client.endpoints.reached.clone());
         let config = &io.shared.config;
         let seen = io.shared.leaders.addresses().into_iter().chain(own).map(|address| node_id(&address, config));
         Some(Nodes(seen.chain(config.node_ids.values().copied()).collect()))

@@ -11,11 +11,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use bytes::Bytes;
 
 use crate::config::Config;
-use crate::config::HostPort;
 use crate::error::AdminError;
 use crate::ids::ConnectionId;
 use crate::session::Session;
 use crate::session::admin::{CallId, HttpReply, HttpRequest};
+use crate::session::io::Endpoints;
 use crate::time::{Instant, Now};
 use metrics::{Counter, Gauge};
 use shared::Shared;
@@ -23,7 +23,8 @@ use shared::Shared;
 /// The connections of a worker. Sans-IO: the host tells what happened, then takes what is to be done.
 ///
 /// After every `on_*` for a connection, the host drains it: [`Worker::take_upstream`], [`Worker::poll_admin`], in bytes-from-broker
-/// callbacks also [`Worker::take_downstream`]; then [`Worker::wants_close`], [`Worker::drain_log`].
+/// callbacks also [`Worker::take_downstream`]; then [`Worker::wants_close`], [`Worker::drain_log`]. Members of one consumer group share
+/// what one of their connections carries, so that an event of one may give others something to do: [`Worker::take_touched`].
 #[derive(Debug)]
 pub struct Worker {
     shared: Shared,
@@ -31,6 +32,8 @@ pub struct Worker {
     /// When each session has work next; each session stands here once.
     timeouts: BTreeSet<(Instant, ConnectionId)>,
     deadlines: BTreeMap<ConnectionId, Instant>,
+    /// Connections that an event of another gave something to do.
+    touched: BTreeSet<ConnectionId>,
 }
 
 impl Worker {
@@ -41,17 +44,18 @@ impl Worker {
             sessions: BTreeMap::new(),
             timeouts: BTreeSet::new(),
             deadlines: BTreeMap::new(),
+            touched: BTreeSet::new(),
         }
     }
 
-    /// A client connected; `reached` is the address it used, if known. `false`: there are too many, close it.
-    pub fn on_open(&mut self, id: ConnectionId, reached: Option<HostPort>, now: Now) -> bool {
+    /// A client connected. `false`: there are too many, close it.
+    pub fn on_open(&mut self, id: ConnectionId, endpoints: Endpoints, now: Now) -> bool {
         if self.sessions.len() >= self.shared.config.max_connections_per_worker as usize {
             self.shared.metrics.count(Counter::RefusedConnections, 1);
             self.shared.log.warn("a connection is refused: max_connections_per_worker is reached");
             return false;
         }
-        self.sessions.insert(id, Session::new(reached, &self.shared, now));
+        self.sessions.insert(id, Session::new(id, endpoints, &self.shared, now));
         self.shared.metrics.count(Counter::Connections, 1);
         self.after(id);
         true
@@ -60,21 +64,25 @@ impl Worker {
     /// Bytes from the client.
     pub fn on_downstream(&mut self, id: ConnectionId, chunk: Bytes, now: Now) {
         self.with(id, |session, shared| session.on_downstream(chunk, shared, now));
+        self.wake(now);
     }
 
     /// Bytes from the broker.
     pub fn on_upstream(&mut self, id: ConnectionId, chunk: Bytes, now: Now) {
         self.with(id, |session, shared| session.on_upstream(chunk, shared, now));
+        self.wake(now);
     }
 
     /// The answer to an admin call of this connection.
     pub fn on_admin(&mut self, id: ConnectionId, call: CallId, reply: Result<HttpReply, AdminError>, now: Now) {
         self.with(id, |session, shared| session.on_admin(call, reply, shared, now));
+        self.wake(now);
     }
 
     /// The client sends nothing more.
-    pub fn on_half_close(&mut self, id: ConnectionId) {
-        self.with(id, Session::on_half_close);
+    pub fn on_half_close(&mut self, id: ConnectionId, now: Now) {
+        self.with(id, |session, shared| session.on_half_close(shared, now));
+        self.wake(now);
     }
 
     /// The connection is gone.
@@ -85,6 +93,8 @@ impl Worker {
         if let Some(deadline) = self.deadlines.remove(&id) {
             self.timeouts.remove(&(deadline, id));
         }
+        self.touched.remove(&id);
+        self.wake(now);
     }
 
     /// Time has passed: the connections that had something to do by now, for the host to drain.
@@ -94,12 +104,32 @@ impl Worker {
         for id in &due {
             self.with(*id, |session, shared| session.on_time(shared, now));
         }
-        due
+        self.shared.groups.on_time(now);
+        self.wake(now);
+        let mut all = std::mem::take(&mut self.touched);
+        all.extend(due);
+        all.into_iter().collect()
+    }
+
+    /// Lets every connection go on that a group has something for.
+    fn wake(&mut self, now: Now) {
+        while let Some(id) = self.shared.groups.take_woken() {
+            self.with(id, |session, shared| session.on_group(shared, now));
+            self.touched.insert(id);
+        }
+        let Shared { groups, log, .. } = &mut self.shared;
+        groups.drain_log(log);
+    }
+
+    /// Connections that events of others gave something to do since the last call, for the host to drain.
+    pub fn take_touched(&mut self) -> Vec<ConnectionId> {
+        std::mem::take(&mut self.touched).into_iter().collect()
     }
 
     /// When [`Worker::on_time`] has work next.
     pub fn next_deadline(&self) -> Option<Instant> {
-        self.timeouts.first().map(|(deadline, _)| *deadline)
+        let sessions = self.timeouts.first().map(|(deadline, _)| *deadline);
+        sessions.into_iter().chain(self.shared.groups.next_deadline()).min()
     }
 
     fn with(&mut self, id: ConnectionId, event: impl FnOnce(&mut Session, &mut Shared)) {

@@ -5,6 +5,7 @@ use super::log::Log;
 use super::metrics::Metrics;
 use super::random::Random;
 use crate::config::Config;
+use crate::group::groups::Groups;
 use crate::offsets::appends::KnownEntries;
 use crate::records::Scratch;
 use crate::topics::leader::LeaderCache;
@@ -29,6 +30,8 @@ pub struct Shared {
     pub held: Budget,
     /// Buffers and codec states of the record path.
     pub scratch: Scratch,
+    /// Consumer groups with a member or a request on this worker.
+    pub groups: Groups,
     /// Whether a connection of this worker looks, or has looked, at the namespace's policies.
     pub policies_looked_at: bool,
     /// Counters.
@@ -42,6 +45,7 @@ impl Shared {
     pub fn new(config: Config, seed: u64) -> Self {
         Self {
             random: Random::new(seed),
+            groups: Groups::new(&config, seed.rotate_left(32)),
             partitions: PartitionsCache::default(),
             leaders: LeaderCache::default(),
             entries: KnownEntries::default(),

@@ -8,6 +8,7 @@ use isthmus::config::{Config, HostPort};
 use isthmus::error::AdminError;
 use isthmus::ids::ConnectionId;
 use isthmus::session::admin::{CallId, HttpReply};
+use isthmus::session::io::Endpoints;
 use isthmus::time::{Instant, Now};
 use isthmus::worker::Worker;
 
@@ -86,8 +87,21 @@ impl NativeFilter {
         }
     }
 
-    /// Carries out what the worker asks for on one connection.
+    /// Carries out what the worker asks for on one connection, and on those that its event gave something to do.
     fn after(&mut self, conn: FilterConn, now: Now) {
+        self.drain(conn, now);
+        loop {
+            let touched = self.worker.take_touched();
+            if touched.is_empty() {
+                return;
+            }
+            for id in touched {
+                self.drain(FilterConn(id.0), now);
+            }
+        }
+    }
+
+    fn drain(&mut self, conn: FilterConn, now: Now) {
         let id = ConnectionId(conn.0);
         while self.worker.has_upstream(id) {
             self.take_in(conn, now);
@@ -118,6 +132,7 @@ impl NativeFilter {
             side.closed = true;
             side.held.clear();
             self.worker.on_close(ConnectionId(conn.0), now);
+            self.after(conn, now);
         }
     }
 }
@@ -126,7 +141,8 @@ impl Filter for NativeFilter {
     fn open(&mut self, now: Now) -> FilterConn {
         self.last_conn += 1;
         let conn = FilterConn(self.last_conn);
-        let accepted = self.worker.on_open(ConnectionId(conn.0), self.reached.clone(), now);
+        let accepted =
+            self.worker.on_open(ConnectionId(conn.0), Endpoints { reached: self.reached.clone(), peer: None }, now);
         self.sides.insert(conn, Side { closing: !accepted, ..Side::default() });
         conn
     }
@@ -143,7 +159,8 @@ impl Filter for NativeFilter {
     fn downstream_end(&mut self, conn: FilterConn, now: Now) {
         self.take_in(conn, now);
         self.after(conn, now);
-        self.worker.on_half_close(ConnectionId(conn.0));
+        self.worker.on_half_close(ConnectionId(conn.0), now);
+        self.after(conn, now);
     }
 
     fn downstream_gone(&mut self, conn: FilterConn, now: Now) {

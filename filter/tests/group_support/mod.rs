@@ -1,0 +1,116 @@
+//! A group whose log is written event by event.
+#![allow(dead_code, reason = "each test binary uses a part")]
+
+pub(crate) mod events;
+pub(crate) mod invariants;
+pub(crate) mod random;
+
+use events::IntoEvent;
+use isthmus::group::apply::{Accepted, apply};
+use isthmus::group::error::GroupError;
+use isthmus::group::log::entry::{Entry, Event, EventPosition, FORMAT};
+use isthmus::group::outcome::{Changes, Outcome};
+use isthmus::group::state::{Phase, State};
+use isthmus::ids::Position;
+use prost::Message;
+
+pub(crate) const WRITER: u64 = 0xa;
+pub(crate) const LEDGER: u64 = 7;
+
+/// A group and the log that it came from.
+#[derive(Debug, Default)]
+pub(crate) struct Group {
+    pub(crate) state: State,
+    pub(crate) log: Vec<(Position, Entry)>,
+    /// The wall clock of whoever writes.
+    pub(crate) time_ms: i64,
+}
+
+/// What one event did.
+#[derive(Debug)]
+pub(crate) struct Effect {
+    pub(crate) outcome: Outcome,
+    pub(crate) changes: Changes,
+    pub(crate) at: EventPosition,
+}
+
+impl Effect {
+    /// Why the event was refused.
+    pub(crate) fn error(&self) -> GroupError {
+        let Outcome::Refused(error) = self.outcome else { panic!("{:?}", self.outcome) };
+        error
+    }
+}
+
+impl Group {
+    pub(crate) fn new() -> Self {
+        Self::default()
+    }
+
+    /// Where the next entry will stand.
+    pub(crate) fn next(&self) -> Position {
+        Position { ledger: LEDGER, entry: self.log.len() as u64 }
+    }
+
+    /// Appends an entry of one event.
+    pub(crate) fn event(&mut self, event: impl IntoEvent) -> Effect {
+        let mut effects = self.events(vec![event.event()]);
+        effects.pop().expect("it has been observed")
+    }
+
+    /// Appends an entry, written after everything else was applied.
+    pub(crate) fn events(&mut self, events: Vec<Event>) -> Vec<Effect> {
+        let entry = Entry {
+            format: FORMAT,
+            writer: WRITER,
+            epoch: 1,
+            seq: self.log.len() as u64 + 1,
+            open: self.log.is_empty(),
+            seen: self.state.log.applied.map(Into::into),
+            base: self.state.log.base.map(Into::into),
+            time_ms: self.time_ms,
+            events,
+        };
+        let (accepted, effects) = self.append(entry);
+        assert_eq!(accepted, Accepted::Yes);
+        effects
+    }
+
+    /// Appends any entry.
+    pub(crate) fn append(&mut self, entry: Entry) -> (Accepted, Vec<Effect>) {
+        let position = self.next();
+        let mut effects = Vec::new();
+        let accepted =
+            apply(&mut self.state, position, Some(&entry), entry.encoded_len(), |_, index, outcome, changes| {
+                let at = EventPosition::new(position, index as u32);
+                effects.push(Effect { outcome, changes: changes.clone(), at });
+            });
+        self.log.push((position, entry));
+        (accepted, effects)
+    }
+
+    pub(crate) fn ids(&self) -> Vec<&str> {
+        self.state.members.iter().map(|member| member.id.as_str()).collect()
+    }
+
+    pub(crate) fn leader(&self) -> &str {
+        self.state.leader.as_deref().unwrap_or("")
+    }
+
+    pub(crate) fn assignment(&self, id: &str) -> &[u8] {
+        &self.state.member(id).expect(id).assignment
+    }
+
+    pub(crate) fn seen(&self, id: &str) -> EventPosition {
+        self.state.member(id).expect(id).seen
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        matches!(self.state.phase, Phase::Empty { .. })
+    }
+
+    /// The offset committed for a partition.
+    pub(crate) fn offset(&self, topic: &str, partition: i32) -> Option<i64> {
+        self.state.offsets.of(topic, partition).map(|committed| committed.offset)
+    }
+}
