@@ -72,6 +72,26 @@ def test_the_leader_sees_all_members_and_everyone_gets_what_it_assigned(coordina
     }
 
 
+@pytest.mark.parametrize("members", [2, 5])
+def test_the_first_members_of_a_group_may_come_at_once_over_several_connections(coordinator, members):
+    group = coordinator().group
+    seats = [seat(coordinator(group), instance=f"seat-{n}") for n in range(members)]
+    for each in seats:
+        each.send_join()
+
+    eventually(lambda: len(coordinator(group).describe()[0].members) == members, within_s=10, what="all are members")
+
+
+def test_simple_consumers_of_one_group_may_commit_their_first_offsets_at_once(coordinator, new_topic):
+    group, topic = coordinator().group, new_topic(4)
+    consumers = [coordinator(group) for _ in range(4)]
+    for partition, ask in enumerate(consumers):
+        ask.send_commit({(topic, partition): 10 + partition})
+
+    assert [ask.commit_answer() for ask in consumers] == [{(topic, partition): codes.NONE} for partition in range(4)]
+    assert consumers[0].offsets(None)[1] == {(topic, partition): (10 + partition, "", codes.NONE) for partition in range(4)}
+
+
 def test_the_protocol_is_one_that_all_members_have_by_their_votes(coordinator):
     group = coordinator().group
     first = seat(coordinator(group), protocols=[("own", b""), ("b", b""), ("a", b"")])

@@ -8,7 +8,7 @@ import time
 
 from ring import batch, clients, wire
 from ring.clients import ClientError
-from ring.waiting import POLL_INTERVAL_S
+from ring.waiting import POLL_INTERVAL_S, eventually
 
 # Kafka's smallest session, and heartbeats that tell a member of a rebalance at once.
 QUICK = {"session_ms": 6000, "heartbeat_ms": 500}
@@ -209,7 +209,10 @@ class Group:
         with wire.Connection(self.bootstrap) as connection:
             for topic, partition in sorted(self.partitions):
                 values = [b"%010d" % next(NUMBERS) for _ in range(count)]
-                assert connection.produce(topic, batch.build(values), partition).error == wire.NONE
+                data = batch.build(values)
+                # One that was just added may need a moment to have its leader; such an error means that nothing was written.
+                written_now = lambda: connection.produce(topic, data, partition).error == wire.NONE  # noqa: B023, E731
+                eventually(written_now, what=f"a record written to {topic}/{partition}")
                 written += values
         return written
 
