@@ -125,6 +125,8 @@ def make_servers(settings, module):
         admin_port=settings.envoy_admin_port,
         concurrency=settings.envoy_concurrency,
         log_level=settings.filter_log,
+        # Nobody who tries something wants to wait for members that do not come.
+        filter_config={"group_initial_rebalance_delay_ms": 0},
         log_path=settings.data / "logs" / "envoy.log",
     )
 

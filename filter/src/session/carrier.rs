@@ -2,15 +2,23 @@
 
 use std::collections::BTreeMap;
 
-use crate::error::PulsarError;
+use bytes::Bytes;
+
+use crate::error::{AdminError, PulsarError};
 use crate::group::id::GroupId;
 use crate::group::log::message::{ProducerName, payload_of, write_send};
 use crate::group::replica::link::{Command, Event, LinkError, ReadFrom};
 use crate::ids::{ConsumerId, Position, ProducerId, RequestId};
 use crate::pulsar::command;
+use crate::session::admin::{CallId, HttpReply, Method};
 use crate::session::io::Io;
 use crate::session::pulsar_conn::ProducerEvent;
 use crate::session::requests::Reply;
+
+/// Pulsar deletes the topic when nobody uses it and it has no subscription: whoever uses the group again makes the guard first, so
+/// that nothing is lost, as a DELETE of our own could.
+const DELETE_WHEN_UNUSED: &[u8] =
+    br#"{"inactiveTopicDeleteMode":"delete_when_no_subscriptions","maxInactiveDurationSeconds":1,"deleteWhileInactive":true}"#;
 
 /// One group's.
 #[derive(Debug, Default)]
@@ -18,6 +26,7 @@ struct Carrier {
     reader: Option<Reader>,
     producer: Option<Producer>,
     guard: Option<Guard>,
+    creating: Option<CallId>,
 }
 
 #[derive(Debug)]
@@ -67,6 +76,11 @@ impl Carriers {
         }
     }
 
+    /// Whether the connection carries no group.
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Gives one event to each replica that has one; whether there was any.
     fn deliver(&mut self, io: &mut Io<'_>) -> bool {
         let mut any = false;
@@ -75,7 +89,7 @@ impl Carriers {
             if !io.shared.groups.is_carrier(io.client.connection, group) {
                 carrier.close(io);
                 orphaned.push(group.clone());
-            } else if let Some(event) = carrier.poll(io) {
+            } else if let Some(event) = carrier.poll(group, io) {
                 any = true;
                 io.shared.groups.on_event(io.client.connection, group, event, io.now);
             }
@@ -131,6 +145,10 @@ impl Carrier {
             Command::Guard { acked } => {
                 self.attach(topic.as_str(), acked.map_or(Then::Leave, Then::Acknowledge), io);
             }
+            Command::CreateTopic => {
+                let path = topic.admin_path("");
+                self.creating = Some(io.admin.call(Method::Put, path, None, io.now.instant));
+            }
             Command::RemoveGuard => self.attach(topic.as_str(), Then::Remove, io),
         }
     }
@@ -142,8 +160,11 @@ impl Carrier {
     }
 
     /// The next thing that happened.
-    fn poll(&mut self, io: &mut Io<'_>) -> Option<Event> {
-        self.poll_guard(io).or_else(|| self.poll_producer(io)).or_else(|| self.poll_reader(io))
+    fn poll(&mut self, group: &GroupId, io: &mut Io<'_>) -> Option<Event> {
+        self.poll_creating(io)
+            .or_else(|| self.poll_guard(group, io))
+            .or_else(|| self.poll_producer(io))
+            .or_else(|| self.poll_reader(io))
     }
 
     fn poll_reader(&mut self, io: &mut Io<'_>) -> Option<Event> {
@@ -210,7 +231,18 @@ impl Carrier {
         }
     }
 
-    fn poll_guard(&mut self, io: &mut Io<'_>) -> Option<Event> {
+    fn poll_creating(&mut self, io: &mut Io<'_>) -> Option<Event> {
+        let reply = io.admin.take(self.creating?)?;
+        self.creating = None;
+        let made = match reply.and_then(HttpReply::success) {
+            // Another worker made it in the same moment.
+            Ok(_) | Err(AdminError::Status(409, _)) => Ok(()),
+            Err(error) => Err(error.message()),
+        };
+        Some(Event::TopicCreated(made))
+    }
+
+    fn poll_guard(&mut self, group: &GroupId, io: &mut Io<'_>) -> Option<Event> {
         match self.guard.take()? {
             Guard::Attaching { consumer, request, then } => {
                 let Some(reply) = io.pulsar.take(request) else {
@@ -239,6 +271,10 @@ impl Carrier {
                     return None;
                 };
                 io.pulsar.close_consumer(consumer, io.now.instant);
+                let path = group.topic(&io.shared.config).admin_path("/inactiveTopicPolicies");
+                let body = Some(("application/json", Bytes::from_static(DELETE_WHEN_UNUSED)));
+                // Without it the topic stays, hidden and empty.
+                io.admin.call(Method::Post, path, body, io.now.instant);
                 Some(Event::GuardRemoved(reply.map(|_| ()).map_err(|error| link_error(&error))))
             }
         }

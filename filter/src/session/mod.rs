@@ -28,7 +28,7 @@ use crate::pulsar::command::Credentials;
 use crate::sync::link::{Action, Joint, Window, act};
 use crate::sync::order::{Order, Seq};
 use crate::time::{Instant, Now};
-use crate::topics::policies::CheckPolicies;
+use crate::topics::policies::{CheckPolicies, Purpose};
 use crate::worker::metrics::{Api, Counter};
 use crate::worker::shared::Shared;
 use admin::{AdminCalls, CallId, HttpReply, HttpRequest};
@@ -69,7 +69,7 @@ pub struct Session {
     half_closed: bool,
     close: bool,
     housekeeping: Instant,
-    policies: Option<CheckPolicies>,
+    policies: Vec<CheckPolicies>,
 }
 
 impl std::fmt::Debug for Session {
@@ -102,7 +102,7 @@ impl Session {
             half_closed: false,
             close: false,
             housekeeping: now.instant + HOUSEKEEPING,
-            policies: None,
+            policies: Vec::new(),
         }
     }
 
@@ -281,11 +281,13 @@ impl Session {
         );
         if context.io.pulsar.phase() == Phase::Ready && !context.io.shared.policies_looked_at {
             context.io.shared.policies_looked_at = true;
-            self.policies = Some(CheckPolicies::new(&mut context.io));
+            self.policies.push(CheckPolicies::new(Purpose::Topics, &mut context.io));
         }
-        if self.policies.as_mut().is_some_and(|check| check.poll(&mut context.io)) {
-            self.policies = None;
+        if !self.carriers.is_empty() && !context.io.shared.groups_policies_looked_at {
+            context.io.shared.groups_policies_looked_at = true;
+            self.policies.push(CheckPolicies::new(Purpose::Groups, &mut context.io));
         }
+        self.policies.retain_mut(|check| !check.poll(&mut context.io));
         // Before the producers, which take all events of producers that are left.
         self.carriers.poll(&mut context.io);
         context.producers.poll(&mut context.io);

@@ -34,6 +34,8 @@ pub struct Shared {
     pub groups: Groups,
     /// Whether a connection of this worker looks, or has looked, at the namespace's policies.
     pub policies_looked_at: bool,
+    /// The same of the namespace of groups, once there is one.
+    pub groups_policies_looked_at: bool,
     /// Counters.
     pub metrics: Metrics,
     /// Lines for the operator.
@@ -53,6 +55,7 @@ impl Shared {
             held: Budget::new(config.max_held_bytes_per_worker),
             scratch: Scratch::default(),
             policies_looked_at: false,
+            groups_policies_looked_at: false,
             metrics: Metrics::default(),
             log: Log::default(),
             config,

@@ -42,7 +42,9 @@ pub enum Command {
         /// The last entry that may be trimmed; its entry may be -1.
         acked: Option<Position>,
     },
-    /// Deletes the guard.
+    /// Makes the topic by the admin REST: the brokers do not by themselves.
+    CreateTopic,
+    /// Deletes the guard, and lets Pulsar delete the topic once nobody uses it.
     RemoveGuard,
 }
 
@@ -81,6 +83,8 @@ pub enum Event {
     },
     /// SEND_ERROR, or the broker closed the producer: what was sent may be lost or stored.
     ProducerClosed,
+    /// The topic is made, or not; why, for people.
+    TopicCreated(Result<(), String>),
     /// The guard is made, or not.
     GuardDone(Result<(), LinkError>),
     /// The guard is deleted, or not.

@@ -75,7 +75,10 @@ enum Body {
     /// Not at all.
     Unloaded,
     /// The topic is being made, for a request that makes groups.
-    Creating,
+    Creating {
+        /// By the admin REST, because brokers do not by themselves.
+        asked: bool,
+    },
     /// It is being read.
     Loading { load: Load, since: Instant },
     /// To its end, and the reader goes on.
@@ -184,7 +187,7 @@ impl Replica {
     pub fn state(&self) -> Option<&State> {
         match &self.body {
             Body::Loaded(state) => Some(state),
-            Body::Unloaded | Body::Creating | Body::Loading { .. } => None,
+            Body::Unloaded | Body::Creating { .. } | Body::Loading { .. } => None,
         }
     }
 
@@ -287,12 +290,32 @@ impl Replica {
             Event::Message(position, payload) => self.on_message(position, payload, now),
             Event::ReaderClosed => match self.body {
                 Body::Loading { .. } => self.fail_load(now.instant),
-                Body::Unloaded | Body::Creating | Body::Loaded(_) => self.tail = Tail::Closed,
+                Body::Unloaded | Body::Creating { .. } | Body::Loaded(_) => self.tail = Tail::Closed,
             },
             Event::ProducerOpened(Ok(max_bytes)) => self.on_producer_opened(max_bytes, now),
+            Event::ProducerOpened(Err(LinkError::NotFound)) if matches!(self.body, Body::Creating { asked: false }) => {
+                self.body = Body::Creating { asked: true };
+                self.commands.push_back(Command::CreateTopic);
+            }
             Event::ProducerOpened(Err(error)) => {
                 self.appender.closed();
                 self.on_link_error(error, now);
+            }
+            Event::TopicCreated(Ok(())) => {
+                self.appender.opening();
+                self.commands.push_back(Command::OpenProducer);
+            }
+            Event::TopicCreated(Err(reason)) => {
+                self.log.push((
+                    Level::Warn,
+                    format!(
+                        "group {}: its topic cannot be made: {reason}; let brokers create topics in the groups' namespace, \
+                         or set admin_cluster",
+                        self.name
+                    ),
+                ));
+                self.appender.closed();
+                self.on_link_error(LinkError::NotFound, now);
             }
             Event::Receipt { sequence_id, position: Some(position) } => self.on_receipt(sequence_id, position, now),
             // Names are the broker's and never used twice: it cannot know the sequence. The read-back decides.
@@ -317,7 +340,7 @@ impl Replica {
                 self.tail = state.log.applied.map_or(Tail::Following, Tail::AtApplied);
                 self.commands.push_back(Command::Flow(PERMITS));
             }
-            Body::Unloaded | Body::Creating => {}
+            Body::Unloaded | Body::Creating { .. } => {}
         }
     }
 
@@ -341,7 +364,7 @@ impl Replica {
                 if let LinkError::Other(reason) = error {
                     self.log.push((Level::Debug, format!("group {}: the broker refused: {reason}", self.name)));
                 }
-                if let Body::Creating = self.body {
+                if let Body::Creating { .. } = self.body {
                     self.body = Body::Unloaded;
                 }
             }
@@ -372,7 +395,7 @@ impl Replica {
             }
         }
         if self.asks.any_creating() {
-            self.body = Body::Creating;
+            self.body = Body::Creating { asked: false };
             self.appender.opening();
             self.commands.push_back(Command::OpenProducer);
         }
@@ -380,7 +403,7 @@ impl Replica {
 
     fn on_producer_opened(&mut self, max_bytes: usize, now: Now) {
         self.appender.opened(max_bytes);
-        if let Body::Creating = self.body {
+        if let Body::Creating { .. } = self.body {
             self.begin_load(now.instant);
         }
     }
@@ -450,7 +473,7 @@ impl Replica {
             self.taken = 0;
         }
         match &mut self.body {
-            Body::Unloaded | Body::Creating => {}
+            Body::Unloaded | Body::Creating { .. } => {}
             Body::Loading { load, .. } => match load.on_message(position, payload) {
                 Ok(step) => self.on_step(step, now),
                 Err(breach) => self.on_breach(breach, now),
@@ -568,7 +591,7 @@ impl Replica {
         if self.guard == Guard::Making {
             self.guard = Guard::Unknown;
         }
-        if let Body::Loading { .. } | Body::Creating = self.body {
+        if let Body::Loading { .. } | Body::Creating { .. } = self.body {
             self.body = Body::Unloaded;
         }
     }
@@ -612,7 +635,7 @@ impl Replica {
             Body::Unloaded if self.asks.any_loading() || !self.asks.is_empty() || self.appender.has_queued() => {
                 self.begin_load(now.instant);
             }
-            Body::Unloaded | Body::Creating | Body::Loading { .. } => {}
+            Body::Unloaded | Body::Creating { .. } | Body::Loading { .. } => {}
             Body::Loaded(state) => {
                 if self.tail == Tail::Closed {
                     self.tail = Tail::Opening;
@@ -687,7 +710,7 @@ impl Replica {
     pub fn next_deadline(&self) -> Option<Instant> {
         let loading = match &self.body {
             Body::Loading { since, .. } => Some(*since + LOADING),
-            Body::Unloaded | Body::Creating | Body::Loaded(_) => None,
+            Body::Unloaded | Body::Creating { .. } | Body::Loaded(_) => None,
         };
         let loaded = matches!(self.body, Body::Loaded(_)) && self.carried;
         let state_goes = loaded.then(|| self.confirmed_at + STALE);
