@@ -20,7 +20,7 @@ def assert_same(scenario, on_kafka, on_target, target):
     differing = [step for step, value in on_kafka.items() if on_target[step] != value]
     table = {step: known(scenario, step, target) for step in on_kafka}
     new = {step: (on_kafka[step], on_target[step]) for step in differing if table[step] is None}
-    assert not new, "on Kafka, on the target"
+    assert not new, "\n".join(f"{step}: {kafka!r} on Kafka, {seen!r} here" for step, (kafka, seen) in new.items())
     listed = [entry for entry in KNOWN if entry["scenario"] == scenario and target in entry["on"]]
     stale = [entry["step"] for entry in listed if not any(table[step] is entry for step in differing)]
     assert not stale, "listed, but they do not differ"
