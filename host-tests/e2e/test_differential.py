@@ -176,18 +176,21 @@ def group_requests(script):
         script.note("fetch of no partition", ask.offsets([]))
         script.note("coordinator of an unknown type", ask.coordinators("x", type_=7)[0][1])
         script.note("leave of nobody", ask.leave())
-        script.note("delete of no group", ask.delete())
+        script.note("delete of a simple consumer's group", list(ask.delete().values()))
     with at(None) as ask:
         script.note("the group without a name: commit", list(ask.commit({(topic, 0): 1}).values()))
         script.note("the group without a name: fetch", ask.offsets([(topic, 0)])[0])
         script.note("the group without a name: delete", ask.delete())
-    with at("-pending") as one, at("-pending") as two:
-        one.join()  # an id, and no more
-        first = seat(two, session_ms=6000)
+    with at("-pending") as one, at("-pending") as two, at("-pending") as three:
+        first, second = seat(one, session_ms=6000), seat(two, session_ms=6000)
+        gather(first)
+        three.join()  # an id, and no more
+        second.send_join()
+        eventually(lambda: first.beat() == group_wire.REBALANCE_IN_PROGRESS)
         first.send_join()
-        two.socket.settimeout(1)
+        two.socket.settimeout(2)
         try:
-            script.note("who asked for an id holds up a round", first.take_join().error)
+            script.note("who asked for an id holds up a round", second.take_join().error)
         except TimeoutError:
             script.note("who asked for an id holds up a round", "it waits")
     with at("-fenced") as ask, at("-fenced") as other:

@@ -251,11 +251,12 @@ def test_a_hundred_members_over_two_envoys_become_stable(target, second_envoy, n
     gather(seats[0])
     for each in seats[1:]:
         each.ask_for_an_id()
-    started, before = time.monotonic(), entries()
+    before = entries()
     for each in seats[1:]:
         each.send_join()
     eventually(lambda: seats[0].beat() == codes.REBALANCE_IN_PROGRESS)
     seats[0].send_join()
+    started = time.monotonic()
     done = threading.Event()
     threads = [threading.Thread(target=settle, args=(each, len(seats), done), daemon=True) for each in seats]
     for thread in threads:
@@ -288,6 +289,7 @@ def test_a_thousand_commits_a_second_for_a_minute(target, coordinator, new_topic
     topic = new_topic(10)
     group = coordinator().group
     lanes = [coordinator(group) for _ in range(10)]
+    assert lanes[0].commit({(topic, 0): 0}) == {(topic, 0): codes.NONE}
     rate, seconds = 1000, 60
     latencies = []
     started = time.monotonic()

@@ -23,4 +23,4 @@ def assert_same(scenario, on_kafka, on_target, target):
     assert not new, "\n".join(f"{step}: {kafka!r} on Kafka, {seen!r} here" for step, (kafka, seen) in new.items())
     listed = [entry for entry in KNOWN if entry["scenario"] == scenario and target in entry["on"]]
     stale = [entry["step"] for entry in listed if not any(table[step] is entry for step in differing)]
-    assert not stale, "listed, but they do not differ"
+    assert not stale, f"listed, but they do not differ: {stale}"
