@@ -265,10 +265,8 @@ impl Groups {
 
     /// Time has passed.
     pub fn on_time(&mut self, now: Now) {
-        while let Some((deadline, group)) = self.deadlines.first().cloned() {
-            if deadline > now.instant {
-                break;
-            }
+        let due: Vec<_> = self.deadlines.iter().take_while(|(deadline, _)| *deadline <= now.instant).cloned().collect();
+        for (deadline, group) in due {
             self.deadlines.remove(&(deadline, group.clone()));
             let Some(served) = self.served.get_mut(&group) else { continue };
             served.deadline = None;

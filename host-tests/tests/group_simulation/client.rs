@@ -330,6 +330,7 @@ impl World {
     fn open_ask(&mut self, client: usize, connection: u32, ask: Ask, kind: Kind) {
         let host = self.links[&connection].host;
         self.counts.asks += 1;
+        self.trace(|| format!("#{connection} client {client} asks host {host}: {kind:?} as {}", self.clients[client].member));
         self.clients[client].heard = self.now;
         let group = self.group.clone();
         // The answer may come at once: it is taken when the connection is attended to, so the request must be known before.
@@ -339,7 +340,7 @@ impl World {
         self.clients[client].ask = Some(Open { id, asked: self.now, kind });
         let rebalance = self.clients.iter().map(|client| client.rebalance).max().unwrap_or(0);
         let bound = ANSWERED + if parks { rebalance + PARKED } else { 0 };
-        self.after(bound, Happening::AskDue { client, ask: id, run: self.hosts[host].run, connection });
+        self.after(bound, Happening::AskDue { client, ask: id, connection });
         if !self.quiet && self.dice.permille(15) {
             let patience = self.dice.between(MS, 20 * SECOND);
             self.after(patience, Happening::GiveUp { client, ask: id, connection });
@@ -371,6 +372,7 @@ impl World {
         let Some(open) = self.clients[client].ask.clone() else { return false };
         let Some(result) = self.hosts[host].groups.take(open.id) else { return false };
         self.clients[client].ask = None;
+        self.trace(|| format!("client {client} of host {host} is told {result:?}"));
         self.counts.answers += 1;
         if matches!(open.kind, Kind::Join | Kind::Sync) {
             self.clients[client].heard = self.now;

@@ -11,7 +11,9 @@ impl World {
         let open: Vec<u32> =
             self.links.iter().filter(|(_, link)| link.is_open()).map(|(connection, _)| *connection).collect();
         let some = self.dice.pick(&open).copied();
-        match self.dice.between(0, 99) {
+        let which = self.dice.between(0, 99);
+        self.trace(|| format!("fault {which} on {some:?}"));
+        match which {
             0..=14 => {
                 if let Some(connection) = some {
                     self.counts.breaks += 1;

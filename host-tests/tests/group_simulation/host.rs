@@ -87,6 +87,7 @@ impl World {
         }
         if before.is_none() {
             self.counts.loads += 1;
+            self.trace(|| format!("host {host} has loaded up to {applied:?}"));
             if state.log.base.is_some() {
                 self.counts.loads_from_snapshot += 1;
             }

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use isthmus::config::Config;
 use isthmus::group::groups::AskId;
 use isthmus::group::id::GroupId;
+use isthmus::group::log::entry::Entry;
 use isthmus::group::replica::link::{Event, LinkError};
 use isthmus::ids::ConnectionId;
 
@@ -32,7 +33,7 @@ pub(crate) enum Happening {
     Fenced { connection: u32, producer: u64 },
     Client { client: usize, timer: u64 },
     Revive { client: usize },
-    AskDue { client: usize, ask: AskId, run: u64, connection: u32 },
+    AskDue { client: usize, ask: AskId, connection: u32 },
     GiveUp { client: usize, ask: AskId, connection: u32 },
     Fault,
     Break { connection: u32 },
@@ -65,6 +66,9 @@ impl Ord for Queued {
         (self.at, self.order).cmp(&(other.at, other.order))
     }
 }
+
+/// A run has this many steps if something in it never ends.
+const MOST_STEPS: u64 = 3_000_000;
 
 /// What a run is like.
 #[derive(Clone, Copy, Debug)]
@@ -106,6 +110,8 @@ pub(crate) struct World {
     queue: BinaryHeap<Reverse<Queued>>,
     order: u64,
     last_id: u64,
+    /// What happens between these is printed: `ISTHMUS_TEST_TRACE=<from ms>-<to ms>`.
+    traced: std::ops::Range<Micros>,
 }
 
 impl World {
@@ -148,6 +154,7 @@ impl World {
             queue: BinaryHeap::new(),
             order: 0,
             last_id: 0,
+            traced: traced(),
             dice,
         };
         for client in 0..world.clients.len() {
@@ -155,6 +162,12 @@ impl World {
             world.later(client, begins);
         }
         world
+    }
+
+    pub(crate) fn trace(&self, what: impl FnOnce() -> String) {
+        if self.traced.contains(&self.now) {
+            eprintln!("{:>12.3} {}", self.now as f64 / MS as f64, what());
+        }
     }
 
     pub(crate) fn new_id(&mut self) -> u64 {
@@ -225,9 +238,8 @@ impl World {
             let Some(Reverse(Queued { at, happening, .. })) = self.queue.pop() else { break };
             self.now = at;
             self.counts.steps += 1;
-            if std::env::var_os("SIM_TRACE").is_some() {
-                eprintln!("{:>12.3} ms {happening:?}", at as f64 / 1000.0);
-            }
+            assert!(self.counts.steps < MOST_STEPS, "invariant 11: the world spins at {} ms", at / MS);
+            self.trace(|| brief(&happening));
             self.happen(happening);
         }
         self.now = end;
@@ -261,7 +273,7 @@ impl World {
                     self.later(client, 0);
                 }
             }
-            Happening::AskDue { client, ask, run: _, connection } => self.ask_due(client, ask, connection),
+            Happening::AskDue { client, ask, connection } => self.ask_due(client, ask, connection),
             Happening::GiveUp { client, ask, connection } => self.give_up(client, ask, connection),
             Happening::Fault => {
                 if !self.quiet {
@@ -383,4 +395,33 @@ pub(crate) fn new_host(config: &Config, dice: &mut Dice, run: u64) -> Host {
         unix_offset_ms: dice.between(0, 2000) as i64 - 1000,
     };
     Host::new(config, dice.next(), clock, run)
+}
+
+fn traced() -> std::ops::Range<Micros> {
+    let given = std::env::var("ISTHMUS_TEST_TRACE").unwrap_or_default();
+    let mut ends = given.split('-').map(|end| end.parse::<Micros>().map_or(Micros::MAX, |end| end * MS));
+    let from = ends.next().unwrap_or(Micros::MAX);
+    from..ends.next().unwrap_or(Micros::MAX)
+}
+
+/// A line of a trace: what entries hold instead of their bytes.
+fn brief(happening: &Happening) -> String {
+    let entry = |payload: &Bytes| {
+        let Some(entry) = Entry::read(payload) else { return "unreadable".to_owned() };
+        let events: Vec<String> = entry.events.iter().map(|event| format!("{:.60?}", event.kind)).collect();
+        let writer = entry.writer % 1000;
+        format!("w{writer} e{} s{}{} {}", entry.epoch, entry.seq, if entry.open { " open" } else { "" }, events.join(", "))
+    };
+    match happening {
+        Happening::AtBroker { connection, frame: Frame::Send { producer, sequence_id, payload } } => {
+            format!("#{connection} SEND p{producer} {sequence_id}: {}", entry(payload))
+        }
+        Happening::Store { connection, producer, payload, .. } => {
+            format!("#{connection} store p{producer}: {}", entry(payload))
+        }
+        Happening::AtHost { connection, event: Event::Message(position, Some(payload)), .. } => {
+            format!("#{connection} MESSAGE {}:{} {}", position.ledger, position.entry, entry(payload))
+        }
+        other => format!("{other:?}"),
+    }
 }
