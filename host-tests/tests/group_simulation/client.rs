@@ -503,7 +503,9 @@ impl World {
                 let read_at = if self.dice.permille(500) { self.now } else { self.now + 5 * SECOND };
                 let heartbeat_at = self.now + self.clients[client].session / 3;
                 let commit_at = self.now + self.dice.between(20 * MS, self.commit_every);
-                self.clients[client].assigned_then = Some((generation, self.acknowledged()));
+                let assigned = invariants::nonce(&assignment).and_then(|nonce| self.topic.truth.book.nonces.get(&nonce));
+                let then = assigned.map(|assigned| assigned.acknowledged.clone()).unwrap_or_default();
+                self.clients[client].assigned_then = Some((generation, then));
                 self.clients[client].stage = Stage::Stable { owned, heartbeat_at, commit_at, read_at };
                 1
             }

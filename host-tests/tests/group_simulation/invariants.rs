@@ -72,11 +72,11 @@ pub(crate) fn three_assignments_of_a_member_are_equal(
     assignment: &Bytes,
 ) {
     let Some(nonce) = nonce(assignment) else { return };
-    let Some((life, of)) = book.nonces.get(&nonce) else {
+    let Some(assigned) = book.nonces.get(&nonce) else {
         panic!("invariant 3: {member} got an assignment of generation {generation} that no leader made");
     };
-    assert_eq!(*of, generation, "invariant 3: {member} got another generation's assignment");
-    let first = handed_out.entry((*life, generation, member.to_owned())).or_insert_with(|| assignment.clone());
+    assert_eq!(assigned.generation, generation, "invariant 3: {member} got another generation's assignment");
+    let first = handed_out.entry((assigned.life, generation, member.to_owned())).or_insert_with(|| assignment.clone());
     assert_eq!(first, assignment, "invariant 3: {member} got two assignments in generation {generation}");
 }
 

@@ -47,6 +47,15 @@ impl Before {
     }
 }
 
+/// Assignments of a leader.
+#[derive(Debug)]
+pub(crate) struct Assigned {
+    pub(crate) life: u64,
+    pub(crate) generation: i32,
+    /// What had been acknowledged when they took effect.
+    pub(crate) acknowledged: Vec<(Partition, EventPosition)>,
+}
+
 /// What is remembered of the log beside its state.
 #[derive(Debug, Default)]
 pub(crate) struct Book {
@@ -62,8 +71,8 @@ pub(crate) struct Book {
     reset_at: EventPosition,
     /// By round: a leader's assignments took effect.
     pub(crate) assigned_rounds: BTreeSet<(EventPosition, i32)>,
-    /// The leader's number of its assignments, and where they took effect.
-    pub(crate) nonces: HashMap<u64, (u64, i32)>,
+    /// By the leader's number of its assignments: what took effect.
+    pub(crate) nonces: HashMap<u64, Assigned>,
     /// When a member of a generation was one last.
     pub(crate) ended: HashMap<(String, i32), Micros>,
     /// By writer: the newest epoch that took effect, and its entries.
@@ -168,7 +177,9 @@ fn on_event(
         invariants::three_each_partition_has_one_owner(after);
         if let Kind::Sync(sync) = kind {
             for nonce in sync.assignments.iter().filter_map(|assignment| invariants::nonce(&assignment.bytes)) {
-                book.nonces.insert(nonce, (book.life, after.generation));
+                let acknowledged = book.acknowledged.iter().map(|(of, at)| (of.clone(), *at)).collect();
+                let assigned = Assigned { life: book.life, generation: after.generation, acknowledged };
+                book.nonces.entry(nonce).or_insert(assigned);
             }
         }
         counts.assignments += 1;

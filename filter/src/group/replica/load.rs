@@ -40,8 +40,8 @@ pub fn check(applied: Option<Position>, position: Position, entry: Option<&Entry
     match seen {
         _ if !follows => Err(Breach("an entry is missing")),
         Some(Some(seen)) if seen > applied => Err(Breach("a writer had seen what is not there")),
-        Some(None) => Err(Breach("the log begins a second time")),
-        Some(Some(_)) | None => Ok(()),
+        // Several may find the topic empty and write its first entry; one of them is first.
+        Some(Some(_) | None) | None => Ok(()),
     }
 }
 
@@ -203,4 +203,42 @@ fn fold(state: &mut State, position: Position, payload: Option<Bytes>) -> Result
     check(state.log.applied, position, entry.as_ref())?;
     apply(state, position, entry.as_ref(), payload.as_ref().map_or(0, Bytes::len), |_, _, _, _| {});
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(ledger: u64, entry: u64) -> Position {
+        Position { ledger, entry }
+    }
+
+    fn written_after(seen: Option<Position>) -> Entry {
+        Entry { seen: seen.map(Into::into), ..Entry::default() }
+    }
+
+    #[test]
+    fn two_that_find_the_topic_empty_both_begin_the_log() {
+        let first = written_after(None);
+        assert_eq!(check(None, at(1, 0), Some(&first)), Ok(()));
+        assert_eq!(check(Some(at(1, 0)), at(1, 1), Some(&first)), Ok(()));
+    }
+
+    #[test]
+    fn a_log_without_its_beginning_is_a_breach() {
+        check(None, at(2, 0), Some(&written_after(Some(at(1, 7))))).unwrap_err();
+    }
+
+    #[test]
+    fn an_entry_that_is_missing_is_a_breach() {
+        let entry = written_after(Some(at(1, 3)));
+        check(Some(at(1, 3)), at(1, 5), Some(&entry)).unwrap_err();
+        check(Some(at(1, 3)), at(2, 1), Some(&entry)).unwrap_err();
+        assert_eq!(check(Some(at(1, 3)), at(2, 0), Some(&entry)), Ok(()));
+    }
+
+    #[test]
+    fn a_writer_that_saw_more_than_there_is_is_a_breach() {
+        check(Some(at(1, 3)), at(1, 4), Some(&written_after(Some(at(1, 4))))).unwrap_err();
+    }
 }
