@@ -721,9 +721,11 @@ impl Replica {
         let loaded = matches!(self.body, Body::Loaded(_)) && self.carried && self.retry_at.is_none();
         let state_goes = self.state().map(|_| self.confirmed_at + STALE);
         let in_flight = self.appender.in_flight_since().map(|sent| sent + SILENCE);
-        let beat = self.liveness.next_beat().filter(|_| loaded);
-        let proposals = self.proposals.next_look().filter(|_| loaded);
-        let snapshot = self.snapshots.next_deadline().filter(|_| loaded);
+        // Nothing of this is done before the next attempt: what is due meanwhile is not to be called for over and over.
+        let driven = loaded && self.retry_at.is_none();
+        let beat = self.liveness.next_beat().filter(|_| driven);
+        let proposals = self.proposals.next_look().filter(|_| driven);
+        let snapshot = self.snapshots.next_deadline().filter(|_| driven);
         let retry = self.retry_at.filter(|_| self.carried);
         let own = [loading, state_goes, in_flight, beat, proposals, snapshot, retry, self.asks.next_deadline()];
         own.into_iter().flatten().min()
