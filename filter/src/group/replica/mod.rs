@@ -718,7 +718,7 @@ impl Replica {
             Body::Loading { since, .. } => Some(*since + LOADING),
             Body::Unloaded | Body::Creating { .. } | Body::Loaded(_) => None,
         };
-        let loaded = matches!(self.body, Body::Loaded(_)) && self.carried && self.retry_at.is_none();
+        let loaded = matches!(self.body, Body::Loaded(_)) && self.carried;
         let state_goes = self.state().map(|_| self.confirmed_at + STALE);
         let in_flight = self.appender.in_flight_since().map(|sent| sent + SILENCE);
         // Nothing of this is done before the next attempt: what is due meanwhile is not to be called for over and over.
