@@ -74,6 +74,11 @@ class History:
     def connect(self, group):
         return self.opened(self.bootstrap, group)
 
+    def is_alone(self):
+        """Whether no group of another test has members: those have assignments that are none of a consumer, and the tool reads them."""
+        others = self.connect(self.simple).list("Stable", "PreparingRebalance", "CompletingRebalance")[1]
+        return set(others) <= {self.stable}
+
     def assignment(self, partition):
         """A consumer's assignment (ConsumerProtocolAssignment, version 0): that partition of every topic."""
         rows = (wire.string(topic) + wire.array([wire.i32(partition)]) for topic in self.topics)
@@ -162,6 +167,7 @@ QUESTIONS = {
 @pytest.mark.only_on("index")
 def test_the_groups_tool_prints_what_it_prints_about_apache_kafka(target, histories, groups_tool):
     on_kafka, on_target = ({}, {})
+    eventually(histories[1].is_alone, within_s=60, what="the end of other tests' members")
     for question, words in QUESTIONS.items():
         for history, seen in zip(histories, (on_kafka, on_target), strict=True):
             seen[question] = history.groups(groups_tool, words)
