@@ -24,7 +24,7 @@ TRY = """
 Kafka clients connect to {bootstrap}. Try, in another terminal:
 
   echo hello | dev/kafka-tool console-producer --bootstrap-server {bootstrap} --topic greetings
-  dev/kafka-tool console-consumer --bootstrap-server {bootstrap} --topic greetings --partition 0 --offset earliest
+  dev/kafka-tool console-consumer --bootstrap-server {bootstrap} --topic greetings --group readers --from-beginning
 
 Ctrl-C stops; the data stays in {data} until `make wipe`.
 """

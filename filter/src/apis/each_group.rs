@@ -127,9 +127,13 @@ fn make<R>(
     groups: &Groups,
     row: &impl Fn(Told<'_>) -> R,
 ) -> R {
-    let state = match &result {
-        Ok(Reply::Confirmed) => groups.state(group).filter(|state| state.exists),
-        Ok(_) | Err(_) => None,
+    let (result, state) = match result {
+        Ok(Reply::Confirmed) => match groups.state(group) {
+            Some(state) => (result, Some(state).filter(|state| state.exists)),
+            // It was lost since: that is not the same as no group.
+            None => (Err(GroupError::NotCoordinator), None),
+        },
+        Ok(_) | Err(_) => (result, None),
     };
     row(Told { index, result, state })
 }

@@ -103,7 +103,7 @@ impl Row for Found {
 /// Asks for the state of every group. It is confirmed by an entry in each group's log, which also tells whether this broker owns
 /// it; what is loaded already would do, once something cheaper tells that it is not stale.
 fn ask_each(names: &[GroupId]) -> EachGroup<Found> {
-    EachGroup::new(|| Ask::Confirm, names.iter().cloned().map(Some))
+    EachGroup::new(|| Ask::Peek, names.iter().cloned().map(Some))
 }
 
 fn found(names: &[GroupId], told: Told<'_>) -> Found {

@@ -265,10 +265,8 @@ impl Groups {
 
     /// Time has passed.
     pub fn on_time(&mut self, now: Now) {
-        while let Some((deadline, group)) = self.deadlines.first().cloned() {
-            if deadline > now.instant {
-                break;
-            }
+        let due = self.deadlines.iter().take_while(|(deadline, _)| *deadline <= now.instant);
+        for (deadline, group) in due.cloned().collect::<Vec<_>>() {
             self.deadlines.remove(&(deadline, group.clone()));
             let Some(served) = self.served.get_mut(&group) else { continue };
             served.deadline = None;
@@ -312,6 +310,14 @@ impl Groups {
     /// The next connection with something to do for a group, or with an answer.
     pub fn take_woken(&mut self) -> Option<ConnectionId> {
         self.woken.pop_first()
+    }
+
+    /// Every committed offset of the groups that are loaded.
+    pub fn committed(&self) -> impl Iterator<Item = (&GroupId, &str, i32, i64)> {
+        let loaded = self.served.iter().filter_map(|(group, served)| Some((group, served.replica.state()?)));
+        loaded.flat_map(|(group, state)| {
+            state.offsets.flat().map(move |(topic, partition, committed)| (group, topic, partition, committed.offset))
+        })
     }
 
     /// Replicas, and bytes of their states.

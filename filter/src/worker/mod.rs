@@ -1,6 +1,7 @@
 //! What one worker thread of the host runs: its connections and what they share.
 
 pub mod budget;
+pub mod lag;
 pub mod log;
 pub mod metrics;
 pub mod random;
@@ -203,7 +204,16 @@ impl Worker {
         self.shared.metrics.set(Gauge::OpenConnections, self.sessions.len());
         self.shared.metrics.set(Gauge::HeldBytes, self.shared.held.used());
         self.shared.metrics.set(Gauge::PrefetchBytes, self.shared.prefetch.used());
+        let (groups, group_bytes) = self.shared.groups.sizes();
+        self.shared.metrics.set(Gauge::Groups, groups);
+        self.shared.metrics.set(Gauge::GroupBytes, group_bytes);
         &mut self.shared
+    }
+
+    /// Brings the gauges of lag up to date.
+    pub fn write_lag(&mut self, gauges: &mut impl lag::Gauges) {
+        let Shared { ends, groups, .. } = &mut self.shared;
+        ends.write(groups, gauges);
     }
 
     /// Lines for the operator.

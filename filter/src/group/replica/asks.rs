@@ -136,9 +136,13 @@ impl Asks {
             Ask::Join(join) if join.member.is_empty() => !(join.must_know_id && join.instance.is_none()),
             Ask::Join(join) => join.instance.is_none() && self.is_issued(connection, &join.member),
             Ask::Commit { by, .. } => by.generation < 0 && by.member.is_empty() && by.instance.is_none(),
-            Ask::Sync(_) | Ask::Heartbeat(_) | Ask::Leave(_) | Ask::Delete | Ask::OffsetDelete(_) | Ask::Confirm => {
-                false
-            }
+            Ask::Sync(_)
+            | Ask::Heartbeat(_)
+            | Ask::Leave(_)
+            | Ask::Delete
+            | Ask::OffsetDelete(_)
+            | Ask::Confirm
+            | Ask::Peek => false,
         }
     }
 

@@ -20,6 +20,7 @@ impl Replica {
             Ask::Join(join) => return self.start_join(id, connection, join, now),
             Ask::Heartbeat(by) => return self.heartbeat(id, connection, by, now),
             Ask::Confirm => return self.confirm(id, connection, now),
+            Ask::Peek => return self.asks.answer(id, connection, Ok(Reply::Confirmed)),
             Ask::Sync(sync) => {
                 self.hear(&sync.by);
                 let what = Appending::Sync(sync.by.member.clone(), sync.by.generation);
@@ -162,7 +163,7 @@ impl Replica {
             Ask::Leave(members) => Ok(Reply::Left(members.iter().map(|_| Err(GroupError::UnknownMember)).collect())),
             Ask::Commit { .. } => Err(GroupError::NoGroup),
             Ask::Delete | Ask::OffsetDelete(_) => Err(GroupError::GroupIdNotFound),
-            Ask::Confirm => Ok(Reply::Confirmed),
+            Ask::Confirm | Ask::Peek => Ok(Reply::NoGroup),
         };
         self.asks.answer(id, connection, answer);
     }
