@@ -184,6 +184,32 @@ impl ScriptedBroker {
         }
     }
 
+    /// Deletes the closed ledgers that no durable subscription needs, as without retention; every one if there is no such subscription
+    /// (`ManagedLedgerImpl.internalTrimLedgers`). A mark at the end of a ledger needs it no more.
+    pub fn trim_unneeded(&mut self, topic: &str) {
+        if let Some(topic) = self.topic_mut(topic) {
+            let durable = topic.subscriptions.values().filter(|subscription| subscription.durable);
+            let needed = durable.map(|subscription| topic.log.needed_behind(subscription.mark)).min();
+            topic.log.trim_before(needed);
+        }
+    }
+
+    /// Deletes topics with neither producers nor subscriptions, as the broker does once they were inactive for long enough. One whose
+    /// namespace retains for ever stays, whatever the policy for inactive topics says (`PersistentTopic.shouldTopicBeRetained`).
+    pub fn delete_inactive(&mut self) {
+        let retains_for_ever = |topic: &str| {
+            let policies = name::split(topic).and_then(|(namespace, _)| self.namespaces.get(namespace));
+            let minutes =
+                policies.and_then(|policies| policies.get("retention_policies")?.get("retentionTimeInMinutes"));
+            minutes.and_then(serde_json::Value::as_i64).is_some_and(|minutes| minutes < 0)
+        };
+        let inactive = |topic: &Topic| topic.producers.is_empty() && topic.subscriptions.is_empty();
+        let gone = self.topics.iter().filter(|(name, topic)| inactive(topic) && !retains_for_ever(name));
+        for name in gone.map(|(name, _)| name.clone()).collect::<Vec<_>>() {
+            self.topics.remove(&name);
+        }
+    }
+
     /// Stores what another client wrote. `messages` is SEND's `num_messages`: the index moves by as much.
     pub fn append(&mut self, topic: &str, section: Bytes, messages: u64, now: Now) -> Position {
         self.advance(now);
@@ -285,7 +311,9 @@ impl ScriptedBroker {
         let of_connections = self.connections.values().filter(|c| c.is_open());
         let of_connections = of_connections.flat_map(|c| [c.outbox.next_due(), c.keep_alive_due]).flatten();
         let of_topics = self.topics.values().filter_map(|topic| topic.writes.front().map(|write| write.due));
-        of_connections.chain(of_topics).min()
+        let subscriptions = self.topics.values().flat_map(|topic| topic.subscriptions.values());
+        let of_subscriptions = subscriptions.filter_map(|subscription| subscription.announced);
+        of_connections.chain(of_topics).chain(of_subscriptions).min()
     }
 
     /// Does what is due by `now`.
@@ -298,6 +326,7 @@ impl ScriptedBroker {
     pub(super) fn advance(&mut self, now: Now) {
         self.now = now;
         self.finish_due_writes();
+        self.announce_active();
         self.keep_alive();
     }
 
@@ -353,11 +382,8 @@ impl ScriptedBroker {
             let gone = topic.producers.extract_if(.., |(of, _), _| *of == conn);
             let names: Vec<String> = gone.map(|(_, producer)| producer.name).collect();
             topic.lingering.extend(names.into_iter().map(|name| (name, until)));
-            for subscription in topic.subscriptions.values_mut() {
-                subscription.consumers.retain(|(of, _)| *of != conn);
-            }
-            topic.subscriptions.retain(|_, subscription| subscription.durable || !subscription.consumers.is_empty());
         }
+        self.detach_all(conn);
     }
 
     /// Tells everyone attached to a topic that it is gone from here.
@@ -366,6 +392,7 @@ impl ScriptedBroker {
         let producers: Vec<_> = std::mem::take(&mut state.producers).into_keys().collect();
         let consumers: Vec<_> =
             state.subscriptions.values_mut().flat_map(|s| std::mem::take(&mut s.consumers)).collect();
+        state.subscriptions.values_mut().for_each(|subscription| subscription.announced = None);
         self.tell_producers_closed(producers);
         for (conn, consumer_id) in consumers {
             if let Some(connection) = self.connections.get_mut(&conn) {

@@ -15,6 +15,9 @@ use super::{Conn, ScriptedBroker, name};
 /// Above this many unsent bytes the dispatcher waits for the socket (`pulsarChannelWriteBufferHighWaterMark`).
 const UNSENT_BYTES_MAX: usize = 64 << 10;
 
+/// How long after a change the consumers of a Failover subscription are told who is active (`activeConsumerFailoverDelayTimeMillis`).
+const FAILOVER_DELAY: Duration = Duration::from_secs(1);
+
 /// The ledger id that means "latest".
 const LATEST_LEDGER: i64 = i64::MAX;
 
@@ -38,8 +41,11 @@ impl ScriptedBroker {
             return self.error(conn, request_id, ServerError::ConsumerBusy, message, reply);
         }
         let start = start_of(&command, &state.log);
+        let failover = command.sub_type() == SubType::Failover;
         let subscription = state.subscriptions.entry(command.subscription.clone()).or_insert_with(|| Subscription {
             durable: command.durable(),
+            failover,
+            announced: None,
             mark: start,
             read: start,
             consumers: Vec::new(),
@@ -47,7 +53,9 @@ impl ScriptedBroker {
         if subscription.consumers.is_empty() {
             subscription.read = subscription.mark;
         }
-        subscription.consumers.push((conn, consumer_id));
+        subscription.failover = failover;
+        let announced = self.now.instant + FAILOVER_DELAY;
+        subscription.change(announced, |consumers| consumers.push((conn, consumer_id)));
         if let Some(connection) = self.connections.get_mut(&conn) {
             let consumer = Consumer { topic, subscription: command.subscription, permits: 0 };
             connection.consumers.insert(consumer_id, consumer);
@@ -74,13 +82,16 @@ impl ScriptedBroker {
         }
     }
 
-    /// A cumulative ack moves the cursor; so does an individual one of the next entry. Others are not kept.
+    /// A cumulative ack moves the cursor, whether its consumer is active or not; so does an individual one of the next entry. Others,
+    /// and those beyond the end, are not kept, and answered all the same.
     pub(super) fn on_ack(&mut self, conn: Conn, command: CommandAck, reply: Reply) {
+        let end = self.last_confirmed_of(conn, command.consumer_id);
         if let Some(subscription) = self.subscription_mut(conn, command.consumer_id) {
             for id in &command.message_id {
                 let acked = Position::from_wire(id);
                 let next = acked.ledger == subscription.mark.ledger && acked.entry == subscription.mark.entry + 1;
-                if acked > subscription.mark && (next || command.ack_type() == AckType::Cumulative) {
+                let exists = end.is_some_and(|end| acked <= end);
+                if exists && acked > subscription.mark && (next || command.ack_type() == AckType::Cumulative) {
                     subscription.mark = acked;
                 }
             }
@@ -124,7 +135,12 @@ impl ScriptedBroker {
         self.success(conn, command.request_id, Lane::Consumer(command.consumer_id), reply);
     }
 
+    /// Refused while another consumer is attached (`AbstractDispatcherSingleActiveConsumer.canUnsubscribe`).
     pub(super) fn on_unsubscribe(&mut self, conn: Conn, command: CommandUnsubscribe, reply: Reply) {
+        if self.subscription_mut(conn, command.consumer_id).is_some_and(|known| known.consumers.len() > 1) {
+            let message = "Unconnected or shared consumer attempting to unsubscribe";
+            return self.error(conn, command.request_id, ServerError::MetadataError, message, reply);
+        }
         let consumer = self.connections.get_mut(&conn).and_then(|c| c.consumers.remove(&command.consumer_id));
         let Some(consumer) = consumer else { return self.no_consumer(conn, command.request_id, reply) };
         if let Some(state) = self.topics.get_mut(&consumer.topic) {
@@ -174,8 +190,9 @@ impl ScriptedBroker {
             return false;
         }
         let Some(state) = self.topics.get_mut(&consumer.topic) else { return false };
-        let active = state.subscriptions.get(&consumer.subscription).and_then(|s| s.consumers.first().copied());
-        if active != Some((conn, consumer_id)) {
+        let subscription = state.subscriptions.get(&consumer.subscription);
+        let settled = subscription.filter(|subscription| subscription.announced.is_none());
+        if settled.and_then(Subscription::active) != Some((conn, consumer_id)) {
             return false;
         }
         let partition = partition_index(&consumer.topic);
@@ -194,11 +211,44 @@ impl ScriptedBroker {
     fn detach(&mut self, conn: Conn, consumer_id: u64, consumer: &Consumer) {
         let Some(state) = self.topics.get_mut(&consumer.topic) else { return };
         if let Some(subscription) = state.subscriptions.get_mut(&consumer.subscription) {
-            subscription.consumers.retain(|other| *other != (conn, consumer_id));
+            let announced = self.now.instant + FAILOVER_DELAY;
+            subscription.change(announced, |consumers| consumers.retain(|other| *other != (conn, consumer_id)));
             if subscription.consumers.is_empty() && !subscription.durable {
                 state.subscriptions.remove(&consumer.subscription);
             }
         }
+    }
+
+    /// Consumers of one connection are gone with it.
+    pub(super) fn detach_all(&mut self, conn: Conn) {
+        let announced = self.now.instant + FAILOVER_DELAY;
+        for topic in self.topics.values_mut() {
+            for subscription in topic.subscriptions.values_mut() {
+                subscription.change(announced, |consumers| consumers.retain(|(of, _)| *of != conn));
+            }
+            topic.subscriptions.retain(|_, subscription| subscription.durable || !subscription.consumers.is_empty());
+        }
+    }
+
+    /// Tells the consumers of Failover subscriptions who is active, where it is time.
+    pub(super) fn announce_active(&mut self) {
+        let now = self.now.instant;
+        let subscriptions = self.topics.values_mut().flat_map(|topic| topic.subscriptions.values_mut());
+        let mut told = Vec::new();
+        for subscription in subscriptions.filter(|known| known.announced.is_some_and(|due| due <= now)) {
+            subscription.announced = None;
+            let active = subscription.active();
+            told.extend(subscription.consumers.iter().map(|consumer| (*consumer, Some(*consumer) == active)));
+        }
+        for ((conn, consumer_id), is_active) in told {
+            let change = CommandActiveConsumerChange { consumer_id, is_active: Some(is_active) };
+            self.say(conn, Lane::Consumer(consumer_id), Reply::USUAL, change);
+        }
+    }
+
+    fn last_confirmed_of(&self, conn: Conn, consumer_id: u64) -> Option<Position> {
+        let consumer = self.connections.get(&conn)?.consumers.get(&consumer_id)?;
+        Some(self.topics.get(&consumer.topic)?.log.last_confirmed())
     }
 
     fn subscription_mut(&mut self, conn: Conn, consumer_id: u64) -> Option<&mut Subscription> {

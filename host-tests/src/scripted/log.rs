@@ -93,6 +93,21 @@ impl Log {
         }
     }
 
+    /// The oldest ledger that a cursor with this mark still reads from.
+    pub(super) fn needed_behind(&self, mark: Position) -> i64 {
+        let last = self.ledgers.last_key_value().map_or(mark.ledger, |(current, _)| *current);
+        match self.ledgers.get(&mark.ledger) {
+            Some(entries) if mark.ledger != last && as_id(entries.len()) == mark.entry + 1 => mark.ledger + 1,
+            Some(_) | None => mark.ledger,
+        }
+    }
+
+    /// Deletes the closed ledgers before `needed`, or all closed ones.
+    pub(super) fn trim_before(&mut self, needed: Option<i64>) {
+        let older = self.ledgers.keys().filter(|ledger| needed.is_none_or(|needed| **ledger < needed)).count();
+        self.trim(older);
+    }
+
     pub(super) fn current_ledger_entries(&self) -> usize {
         self.ledgers.last_key_value().map_or(0, |(_, entries)| entries.len())
     }

@@ -29,9 +29,13 @@ pub(super) fn partition(topic: &str, index: u32) -> String {
     format!("{topic}-partition-{index}")
 }
 
-/// Topics of the broker itself, which no listing shows.
+/// Topics of the broker itself, which no listing shows (`SystemTopicNames`); others may begin like them.
 pub(super) fn is_system(topic: &str) -> bool {
-    split(topic).is_some_and(|(_, local)| local.starts_with("__"))
+    let topic = partition_of(topic).map_or(topic, |(base, _)| base);
+    split(topic).is_some_and(|(_, local)| {
+        let of_events = ["__change_events", "__transaction_buffer_snapshot"].contains(&local);
+        of_events || local.ends_with("__transaction_pending_ack")
+    })
 }
 
 #[cfg(test)]

@@ -51,13 +51,33 @@ pub(super) struct Write {
     pub(super) fails: bool,
 }
 
-/// A cursor and its consumers; the first consumer is the active one.
+/// A cursor and its consumers.
 #[derive(Debug)]
 pub(super) struct Subscription {
     pub(super) durable: bool,
+    /// Failover: several consumers may be attached, of which one is active.
+    pub(super) failover: bool,
+    /// Failover: when the consumers are told who is active. Until then nobody gets anything.
+    pub(super) announced: Option<Instant>,
     pub(super) mark: Position,
     pub(super) read: Position,
     pub(super) consumers: Vec<(Conn, u64)>,
+}
+
+impl Subscription {
+    /// Who gets the messages. In a Failover subscription the broker chooses by a hash of its consumers; here it is the last that came.
+    pub(super) fn active(&self) -> Option<(Conn, u64)> {
+        if self.failover { self.consumers.last().copied() } else { self.consumers.first().copied() }
+    }
+
+    /// Consumers come or go by `change`; if another is active then, all are told a while later.
+    pub(super) fn change(&mut self, announced: Instant, change: impl FnOnce(&mut Vec<(Conn, u64)>)) {
+        let before = self.active();
+        change(&mut self.consumers);
+        if self.failover && self.active() != before {
+            self.announced = Some(announced);
+        }
+    }
 }
 
 impl Topic {

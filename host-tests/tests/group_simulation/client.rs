@@ -165,11 +165,9 @@ impl World {
                 Some(asks) => asks,
                 None => return,
             },
-            Role::Committer => self.commits(client, Membership {
-                member: String::new(),
-                instance: None,
-                generation: -1,
-            }, &[7, 8]),
+            Role::Committer => {
+                self.commits(client, Membership { member: String::new(), instance: None, generation: -1 }, &[7, 8])
+            }
             Role::Reader => self.reads(),
             Role::Admin => (self.admin_asks(), Kind::Other),
             Role::Stale => self.stale_asks(client),
@@ -330,7 +328,9 @@ impl World {
     fn open_ask(&mut self, client: usize, connection: u32, ask: Ask, kind: Kind) {
         let host = self.links[&connection].host;
         self.counts.asks += 1;
-        self.trace(|| format!("#{connection} client {client} asks host {host}: {kind:?} as {}", self.clients[client].member));
+        self.trace(|| {
+            format!("#{connection} client {client} asks host {host}: {kind:?} as {}", self.clients[client].member)
+        });
         self.clients[client].heard = self.now;
         let group = self.group.clone();
         // The answer may come at once: it is taken when the connection is attended to, so the request must be known before.
@@ -503,7 +503,8 @@ impl World {
                 let read_at = if self.dice.permille(500) { self.now } else { self.now + 5 * SECOND };
                 let heartbeat_at = self.now + self.clients[client].session / 3;
                 let commit_at = self.now + self.dice.between(20 * MS, self.commit_every);
-                let assigned = invariants::nonce(&assignment).and_then(|nonce| self.topic.truth.book.nonces.get(&nonce));
+                let assigned =
+                    invariants::nonce(&assignment).and_then(|nonce| self.topic.truth.book.nonces.get(&nonce));
                 let then = assigned.map(|assigned| assigned.acknowledged.clone()).unwrap_or_default();
                 self.clients[client].assigned_then = Some((generation, then));
                 self.clients[client].stage = Stage::Stable { owned, heartbeat_at, commit_at, read_at };
@@ -568,5 +569,4 @@ impl World {
             })
             .collect()
     }
-
 }

@@ -3,8 +3,8 @@
 use std::collections::VecDeque;
 
 use bytes::Bytes;
-use isthmus::group::replica::load::{Breach, Load, Step};
 use isthmus::group::replica::link::{Command, ReadFrom};
+use isthmus::group::replica::load::{Breach, Load, Step};
 use isthmus::group::state::State;
 use isthmus::ids::Position;
 

@@ -404,7 +404,13 @@ fn brief(happening: &Happening) -> String {
         let Some(entry) = Entry::read(payload) else { return "unreadable".to_owned() };
         let events: Vec<String> = entry.events.iter().map(|event| format!("{:.60?}", event.kind)).collect();
         let writer = entry.writer % 1000;
-        format!("w{writer} e{} s{}{} {}", entry.epoch, entry.seq, if entry.open { " open" } else { "" }, events.join(", "))
+        format!(
+            "w{writer} e{} s{}{} {}",
+            entry.epoch,
+            entry.seq,
+            if entry.open { " open" } else { "" },
+            events.join(", ")
+        )
     };
     match happening {
         Happening::AtBroker { connection, frame: Frame::Send { producer, sequence_id, payload } } => {

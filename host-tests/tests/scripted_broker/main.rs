@@ -1,5 +1,7 @@
 //! The scripted broker does what Pulsar 4.2.4 was seen, or read, to do: each test is one of its behaviours.
 
+mod groups;
+
 use std::time::Duration;
 
 use bytes::Bytes;
