@@ -17,8 +17,15 @@ use crate::session::requests::Reply;
 
 /// Pulsar deletes the topic when nobody uses it and it has no subscription: whoever uses the group again makes the guard first, so
 /// that nothing is lost, as a DELETE of our own could.
-const DELETE_WHEN_UNUSED: &[u8] =
-    br#"{"inactiveTopicDeleteMode":"delete_when_no_subscriptions","maxInactiveDurationSeconds":1,"deleteWhileInactive":true}"#;
+///
+/// Retention comes first: Pulsar keeps a topic with entries that are to be retained (`PersistentTopic.checkGC`).
+const DELETE_WHEN_UNUSED: [(&str, &[u8]); 2] = [
+    ("/retention", br#"{"retentionTimeInMinutes":0,"retentionSizeInMB":0}"#),
+    (
+        "/inactiveTopicPolicies",
+        br#"{"inactiveTopicDeleteMode":"delete_when_no_subscriptions","maxInactiveDurationSeconds":1,"deleteWhileInactive":true}"#,
+    ),
+];
 
 /// One group's.
 #[derive(Debug, Default)]
@@ -271,10 +278,14 @@ impl Carrier {
                     return None;
                 };
                 io.pulsar.close_consumer(consumer, io.now.instant);
-                let path = group.topic(&io.shared.config).admin_path("/inactiveTopicPolicies");
-                let body = Some(("application/json", Bytes::from_static(DELETE_WHEN_UNUSED)));
-                // Without it the topic stays, hidden and empty.
-                io.admin.call(Method::Post, path, body, io.now.instant);
+                if reply.is_ok() {
+                    // Without them the topic stays, hidden and empty.
+                    for (rest, policy) in DELETE_WHEN_UNUSED {
+                        let path = group.topic(&io.shared.config).admin_path(rest);
+                        let body = Some(("application/json", Bytes::from_static(policy)));
+                        io.admin.call(Method::Post, path, body, io.now.instant);
+                    }
+                }
                 Some(Event::GuardRemoved(reply.map(|_| ()).map_err(|error| link_error(&error))))
             }
         }

@@ -305,7 +305,9 @@ impl Asks {
                     return self.park(id, Stage::ParkedSync { member, generation }, state, now);
                 }
                 (Appending::Join(member), Outcome::Current { leader, skip_assignment }) => {
-                    let members = if skip_assignment { members_of(state) } else { Vec::new() };
+                    // A leader whose first answer was lost still has to assign.
+                    let assigns = skip_assignment || leader == member;
+                    let members = if assigns { members_of(state) } else { Vec::new() };
                     Ok(Reply::Joined(Joined { leader, skip_assignment, members, ..joined(state, &member) }))
                 }
                 (Appending::Sync(member, _), Outcome::Assignment) => self.assigned(connection, state, &member),

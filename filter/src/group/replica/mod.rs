@@ -55,6 +55,9 @@ const STALE: Duration = Duration::from_secs(30);
 const BACKOFF_MIN: Duration = Duration::from_millis(100);
 const BACKOFF_MAX: Duration = Duration::from_secs(2);
 
+/// Attempts to remove the guard of a deleted group.
+const GUARD_REMOVALS: u32 = 5;
+
 /// How often a log that cannot be followed is read before the operator is told again.
 const BREACHES_PER_LINE: u32 = 100;
 
@@ -122,6 +125,7 @@ pub struct Replica {
     carried: bool,
     appender: Appender,
     guard: Guard,
+    guard_removals: u32,
     asks: Asks,
     clock: LiveClock,
     arrivals: Arrivals,
@@ -164,6 +168,7 @@ impl Replica {
             carried: false,
             appender: Appender::new(writer),
             guard: Guard::Unknown,
+            guard_removals: 0,
             asks: Asks::default(),
             clock: memory.clock,
             arrivals: memory.arrivals,
@@ -325,8 +330,8 @@ impl Replica {
             Event::Receipt { position: None, .. } => {}
             Event::ProducerClosed => self.appender.closed(),
             Event::GuardDone(result) => self.on_guard_done(result, now),
-            // What is not removed is removed by the next Delete, or deleted as abandoned.
-            Event::GuardRemoved(_) => {}
+            Event::GuardRemoved(Ok(())) => self.guard_removals = 0,
+            Event::GuardRemoved(Err(_)) => self.remove_guard(),
         }
         self.drive(now);
     }
@@ -528,6 +533,7 @@ impl Replica {
             // A deleted group's guard is gone, and so may its topic be soon.
             self.guard = Guard::Unknown;
             if own.is_some() {
+                self.guard_removals = GUARD_REMOVALS;
                 self.commands.push_back(Command::RemoveGuard);
             }
         }
@@ -695,6 +701,15 @@ impl Replica {
                 }
                 Some(Err(item)) => self.refuse(&item, GroupError::TooLarge),
             }
+        }
+    }
+
+    /// Another replica is at the guard for a moment; what is not removed in the end holds an empty topic.
+    fn remove_guard(&mut self) {
+        let deleted = self.state().is_some_and(|state| !state.exists);
+        if deleted && self.guard_removals > 0 {
+            self.guard_removals = self.guard_removals.saturating_sub(1);
+            self.commands.push_back(Command::RemoveGuard);
         }
     }
 
