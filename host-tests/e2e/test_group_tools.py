@@ -41,7 +41,8 @@ def plain(printed, *names):
     text = ADDRESS.sub("ADDRESS", UUID.sub("UUID", printed))
     lines = [SPACES.sub(" ", line).strip() for line in text.splitlines()]
     kept = [line for line in lines if not names or any(name in line for name in names) or line.startswith(("GROUP", "Error"))]
-    return sorted(line for line in kept if line)
+    headings = {line for line in kept if line.startswith("GROUP")}  # one for each group, other tests' too
+    return sorted([*headings, *(line for line in kept if line and line not in headings)])
 
 
 class History:
