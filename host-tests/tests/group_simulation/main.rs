@@ -17,6 +17,7 @@ mod truth;
 mod world;
 
 use counts::Counts;
+use fold::Fold;
 use world::{Plan, World};
 
 /// Seeds that found a defect once.
@@ -61,4 +62,31 @@ fn the_invariants_hold_whatever_fails() {
     if seeds.len() > 1 {
         assert_eq!(total.missing(), Vec::<&str>::new(), "some things never happened");
     }
+}
+
+#[test]
+fn any_entries_in_any_order_keep_the_state_whole() {
+    let mut total = Counts::default();
+    let seeds = seeds(25, 1000);
+    for seed in &seeds {
+        let _repeat = Repeat(*seed, "any_entries_in_any_order_keep_the_state_whole");
+        let mut fold = Fold::new(*seed);
+        fold.run(10_000);
+        total.add(&fold.counts);
+    }
+    println!("{} runs: {total:#?}", seeds.len());
+    let lacks = [
+        ("rounds", total.rounds),
+        ("broken rounds", total.broken_rounds),
+        ("assignments", total.assignments),
+        ("commits", total.commits),
+        ("expiries", total.expiries),
+        ("timeouts", total.timeouts),
+        ("deletions", total.deletes),
+        ("snapshots", total.snapshots),
+        ("trimmed entries", total.entries_trimmed),
+        ("refused entries", total.refused_entries),
+    ];
+    let lacks: Vec<&str> = lacks.into_iter().filter(|(_, count)| *count == 0).map(|(what, _)| what).collect();
+    assert_eq!(lacks, Vec::<&str>::new(), "some things never happened");
 }
