@@ -165,11 +165,9 @@ impl World {
                 Some(asks) => asks,
                 None => return,
             },
-            Role::Committer => self.commits(client, Membership {
-                member: String::new(),
-                instance: None,
-                generation: -1,
-            }, &[7, 8]),
+            Role::Committer => {
+                self.commits(client, Membership { member: String::new(), instance: None, generation: -1 }, &[7, 8])
+            }
             Role::Reader => self.reads(),
             Role::Admin => (self.admin_asks(), Kind::Other),
             Role::Stale => self.stale_asks(client),
@@ -193,7 +191,8 @@ impl World {
     fn whim(&mut self, client: usize) -> bool {
         match self.dice.between(0, 999) {
             0..=3 => {
-                self.crash_client(client);
+                let back = self.dice.between(SECOND / 10, 25 * SECOND);
+                self.crash_client(client, back);
                 true
             }
             4..=7 => {
@@ -211,12 +210,11 @@ impl World {
         }
     }
 
-    /// It is gone without a word, and comes back in a while.
-    pub(crate) fn crash_client(&mut self, client: usize) {
+    /// It is gone without a word, and comes back in so long.
+    pub(crate) fn crash_client(&mut self, client: usize, back: Micros) {
         self.disconnect(client);
         self.clients[client].reset();
         self.clients[client].alive = false;
-        let back = self.dice.between(SECOND / 10, 25 * SECOND);
         self.after(back, Happening::Revive { client });
     }
 
@@ -306,8 +304,8 @@ impl World {
 
     fn admin_asks(&mut self) -> Ask {
         match self.dice.between(0, 3) {
-            0 => Ask::Delete,
-            1 => Ask::OffsetDelete(vec![TopicPartitions { name: OTHER.to_owned(), partitions: vec![7] }]),
+            0 | 1 => Ask::Delete,
+            2 => Ask::OffsetDelete(vec![TopicPartitions { name: OTHER.to_owned(), partitions: vec![7] }]),
             _ => Ask::OffsetDelete(vec![TopicPartitions { name: TOPIC.to_owned(), partitions: vec![0, 1] }]),
         }
     }
@@ -330,7 +328,9 @@ impl World {
     fn open_ask(&mut self, client: usize, connection: u32, ask: Ask, kind: Kind) {
         let host = self.links[&connection].host;
         self.counts.asks += 1;
-        self.trace(|| format!("#{connection} client {client} asks host {host}: {kind:?} as {}", self.clients[client].member));
+        self.trace(|| {
+            format!("#{connection} client {client} asks host {host}: {kind:?} as {}", self.clients[client].member)
+        });
         self.clients[client].heard = self.now;
         let group = self.group.clone();
         // The answer may come at once: it is taken when the connection is attended to, so the request must be known before.
@@ -437,7 +437,7 @@ impl World {
         let delay = match self.clients[client].role {
             Role::Member(_) => delay,
             Role::Committer | Role::Reader | Role::Stale => self.dice.between(SECOND / 2, 15 * SECOND),
-            Role::Admin => self.dice.between(5 * SECOND, 60 * SECOND),
+            Role::Admin => self.dice.between(SECOND, 15 * SECOND),
         };
         self.later(client, delay);
         true
@@ -503,7 +503,8 @@ impl World {
                 let read_at = if self.dice.permille(500) { self.now } else { self.now + 5 * SECOND };
                 let heartbeat_at = self.now + self.clients[client].session / 3;
                 let commit_at = self.now + self.dice.between(20 * MS, self.commit_every);
-                let assigned = invariants::nonce(&assignment).and_then(|nonce| self.topic.truth.book.nonces.get(&nonce));
+                let assigned =
+                    invariants::nonce(&assignment).and_then(|nonce| self.topic.truth.book.nonces.get(&nonce));
                 let then = assigned.map(|assigned| assigned.acknowledged.clone()).unwrap_or_default();
                 self.clients[client].assigned_then = Some((generation, then));
                 self.clients[client].stage = Stage::Stable { owned, heartbeat_at, commit_at, read_at };
@@ -527,7 +528,8 @@ impl World {
                 Some(10 * MS)
             }
             GroupError::FencedInstance => {
-                self.crash_client(client);
+                let back = self.dice.between(SECOND / 10, 25 * SECOND);
+                self.crash_client(client, back);
                 Some(SECOND)
             }
             GroupError::RebalanceInProgress | GroupError::IllegalGeneration => {
@@ -568,5 +570,4 @@ impl World {
             })
             .collect()
     }
-
 }

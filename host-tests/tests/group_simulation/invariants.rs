@@ -91,7 +91,10 @@ pub(crate) fn four_generations_fall_only_by_a_reset(before: &Before, after: &Sta
 
 /// Whoever is told that a commit is safe finds it in the log.
 pub(crate) fn five_an_acknowledged_commit_is_in_the_log(book: &Book, value: i64) -> EventPosition {
-    *book.commits.get(&value).unwrap_or_else(|| panic!("invariant 5: commit {value} was acknowledged and is not stored"))
+    *book
+        .commits
+        .get(&value)
+        .unwrap_or_else(|| panic!("invariant 5: commit {value} was acknowledged and is not stored"))
 }
 
 pub(crate) fn five_acknowledged_commits_stay(book: &Book, state: &State) {
@@ -180,12 +183,7 @@ pub(crate) fn ten_what_is_read_is_as_new_as_the_request(
 }
 
 pub(crate) fn eleven_every_request_is_answered_in_time(asked: Micros, now: Micros, bound: Micros, what: &str) {
-    assert!(
-        now <= asked + bound,
-        "invariant 11: {what} of {} s waits at {} s",
-        asked / SECOND,
-        now / SECOND
-    );
+    assert!(now <= asked + bound, "invariant 11: {what} of {} s waits at {} s", asked / SECOND, now / SECOND);
 }
 
 pub(crate) fn twelve_the_group_is_what_its_living_members_are(state: &State, living: &[(String, String)]) {

@@ -102,13 +102,16 @@ impl Truth {
         let mut before = Before::of(&self.state);
         let book = &mut self.book;
         let base = self.state.log.base;
-        let accepted = apply(&mut self.state, position, entry.as_ref(), payload.len(), |after, index, outcome, changes| {
-            let Some(kind) = entry.as_ref().and_then(|entry| entry.events.get(index)?.kind.as_ref()) else { return };
-            let at = EventPosition::new(position, index as u32);
-            counts.events += 1;
-            on_event(book, &before, after, kind, at, &outcome, changes, now, &mut effects, counts);
-            before = Before::of(after);
-        });
+        let accepted =
+            apply(&mut self.state, position, entry.as_ref(), payload.len(), |after, index, outcome, changes| {
+                let Some(kind) = entry.as_ref().and_then(|entry| entry.events.get(index)?.kind.as_ref()) else {
+                    return;
+                };
+                let at = EventPosition::new(position, index as u32);
+                counts.events += 1;
+                on_event(book, &before, after, kind, at, &outcome, changes, now, &mut effects, counts);
+                before = Before::of(after);
+            });
         if let (Accepted::Yes, Some(entry)) = (accepted, &entry) {
             invariants::nine_nothing_of_an_older_epoch_and_nothing_twice(&mut self.book.writers, entry);
             if entry.open && entry.epoch > 1 {

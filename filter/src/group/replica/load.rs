@@ -45,6 +45,15 @@ pub fn check(applied: Option<Position>, position: Position, entry: Option<&Entry
     }
 }
 
+/// As [`check`], for a reader that goes on behind a state. What begins in another ledger may be another log: a load tells.
+pub fn check_next(applied: Option<Position>, position: Position, entry: Option<&Entry>) -> Result<(), Breach> {
+    let other_ledger = applied.is_some_and(|applied| applied.ledger != position.ledger);
+    if other_ledger && entry.is_some_and(|entry| entry.seen.is_none()) {
+        return Err(Breach("the log begins a second time"));
+    }
+    check(applied, position, entry)
+}
+
 /// A load on its way.
 #[derive(Debug)]
 pub enum Load {
@@ -222,6 +231,15 @@ mod tests {
         let first = written_after(None);
         assert_eq!(check(None, at(1, 0), Some(&first)), Ok(()));
         assert_eq!(check(Some(at(1, 0)), at(1, 1), Some(&first)), Ok(()));
+    }
+
+    #[test]
+    fn what_begins_in_another_ledger_is_loaded_anew() {
+        let first = written_after(None);
+        assert_eq!(check_next(None, at(1, 0), Some(&first)), Ok(()));
+        assert_eq!(check_next(Some(at(1, 0)), at(1, 1), Some(&first)), Ok(()));
+        check_next(Some(at(1, 0)), at(2, 0), Some(&first)).unwrap_err();
+        assert_eq!(check(Some(at(1, 0)), at(2, 0), Some(&first)), Ok(()));
     }
 
     #[test]

@@ -483,7 +483,7 @@ impl Replica {
     /// The one place where the loaded state changes.
     fn apply(&mut self, position: Position, entry: Option<&Entry>, bytes: usize, now: Now) {
         let Body::Loaded(mut state) = std::mem::replace(&mut self.body, Body::Unloaded) else { return };
-        if let Err(breach) = load::check(state.log.applied, position, entry) {
+        if let Err(breach) = load::check_next(state.log.applied, position, entry) {
             return self.on_breach(breach, now);
         }
         let own = entry.filter(|entry| entry.writer == self.writer);
