@@ -512,7 +512,7 @@ impl Replica {
                 self.appender.applied(entry);
                 if let Some(sent) = sent {
                     self.confirmed_at = now.instant;
-                    self.liveness.on_own_applied(&sent);
+                    self.liveness.on_own_applied(&sent, position);
                     self.proposals.on_confirmed(sent.number);
                     self.answer_confirmed(sent.number, now);
                 }
