@@ -83,6 +83,9 @@ impl Fold {
                 self.counts.entries_trimmed += self.topic.trim(&mut self.dice) as u64;
             }
         }
+        // A load begins where the last entry says: an unreadable one, or one stored again after ages, says nothing or too little.
+        let payload = self.entry();
+        self.topic.append(payload, self.now, &mut self.dice, &mut self.counts);
         self.load();
     }
 
