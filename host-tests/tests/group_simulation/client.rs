@@ -191,7 +191,8 @@ impl World {
     fn whim(&mut self, client: usize) -> bool {
         match self.dice.between(0, 999) {
             0..=3 => {
-                self.crash_client(client);
+                let back = self.dice.between(SECOND / 10, 25 * SECOND);
+                self.crash_client(client, back);
                 true
             }
             4..=7 => {
@@ -209,12 +210,11 @@ impl World {
         }
     }
 
-    /// It is gone without a word, and comes back in a while.
-    pub(crate) fn crash_client(&mut self, client: usize) {
+    /// It is gone without a word, and comes back in so long.
+    pub(crate) fn crash_client(&mut self, client: usize, back: Micros) {
         self.disconnect(client);
         self.clients[client].reset();
         self.clients[client].alive = false;
-        let back = self.dice.between(SECOND / 10, 25 * SECOND);
         self.after(back, Happening::Revive { client });
     }
 
@@ -304,8 +304,8 @@ impl World {
 
     fn admin_asks(&mut self) -> Ask {
         match self.dice.between(0, 3) {
-            0 => Ask::Delete,
-            1 => Ask::OffsetDelete(vec![TopicPartitions { name: OTHER.to_owned(), partitions: vec![7] }]),
+            0 | 1 => Ask::Delete,
+            2 => Ask::OffsetDelete(vec![TopicPartitions { name: OTHER.to_owned(), partitions: vec![7] }]),
             _ => Ask::OffsetDelete(vec![TopicPartitions { name: TOPIC.to_owned(), partitions: vec![0, 1] }]),
         }
     }
@@ -437,7 +437,7 @@ impl World {
         let delay = match self.clients[client].role {
             Role::Member(_) => delay,
             Role::Committer | Role::Reader | Role::Stale => self.dice.between(SECOND / 2, 15 * SECOND),
-            Role::Admin => self.dice.between(5 * SECOND, 60 * SECOND),
+            Role::Admin => self.dice.between(SECOND, 15 * SECOND),
         };
         self.later(client, delay);
         true
@@ -528,7 +528,8 @@ impl World {
                 Some(10 * MS)
             }
             GroupError::FencedInstance => {
-                self.crash_client(client);
+                let back = self.dice.between(SECOND / 10, 25 * SECOND);
+                self.crash_client(client, back);
                 Some(SECOND)
             }
             GroupError::RebalanceInProgress | GroupError::IllegalGeneration => {

@@ -52,19 +52,32 @@ impl World {
                     self.delete_topic();
                 }
             }
-            84..=89 => {
+            84 => {
+                // Everybody goes, and comes back one by one.
+                for client in 0..self.clients.len() {
+                    if self.clients[client].alive && self.clients[client].is_member() {
+                        let back = self.dice.between(25 * SECOND, 50 * SECOND);
+                        self.crash_client(client, back);
+                    }
+                }
+            }
+            85..=89 => {
                 let client = self.dice.between(0, self.clients.len() as u64 - 1) as usize;
                 if self.clients[client].alive && self.clients[client].is_member() {
-                    self.crash_client(client);
+                    let back = self.dice.between(SECOND / 10, 25 * SECOND);
+                    self.crash_client(client, back);
                 }
             }
-            _ => {
-                let trimmed = self.topic.trim(&mut self.dice);
-                if trimmed > 0 {
-                    self.counts.trims += 1;
-                    self.counts.entries_trimmed += trimmed as u64;
-                }
-            }
+            _ => self.trim(),
+        }
+    }
+
+    /// The broker looks for ledgers that nobody needs.
+    pub(crate) fn trim(&mut self) {
+        let trimmed = self.topic.trim(&mut self.dice);
+        if trimmed > 0 {
+            self.counts.trims += 1;
+            self.counts.entries_trimmed += trimmed as u64;
         }
     }
 
@@ -104,6 +117,7 @@ impl World {
         self.counts.unloads += 1;
         self.topic.roll();
         self.close_all();
+        self.trim();
     }
 
     fn close_all(&mut self) {

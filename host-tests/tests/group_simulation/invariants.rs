@@ -105,6 +105,20 @@ pub(crate) fn five_acknowledged_commits_stay(book: &Book, state: &State) {
     }
 }
 
+/// What a client sends over one worker takes effect in that order, however often it is sent. Values only grow.
+pub(crate) fn five_no_old_commit_over_a_newer_one(book: &mut Book, writer: u64, commit: &Commit) {
+    for topic in &commit.topics {
+        for partition in &topic.partitions {
+            let of = (writer, commit.member.clone(), (topic.name.clone(), partition.partition));
+            let newest = book.newest.insert(of, partition.offset);
+            assert!(
+                newest.is_none_or(|newest| newest < partition.offset),
+                "invariant 5: an old commit takes effect over {newest:?}: {commit:?}"
+            );
+        }
+    }
+}
+
 pub(crate) fn six_a_commit_of_a_generation_is_a_members(commit: &Commit, before: &Before, after: &State) {
     if commit.generation >= 0 {
         let is_member = before.members.iter().any(|(id, _)| *id == commit.member);

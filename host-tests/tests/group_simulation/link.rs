@@ -353,6 +353,7 @@ impl World {
                     None => {
                         if self.topic.guard(acknowledged) {
                             self.counts.guard_moves += 1;
+                            self.trim();
                         }
                         Ok(())
                     }
@@ -361,6 +362,7 @@ impl World {
             }
             Frame::RemoveGuard { guard } => {
                 self.topic.remove_guard();
+                self.trim();
                 self.tell(connection, Of::Guard(guard), Some(guard), Event::GuardRemoved(Ok(())));
             }
         }

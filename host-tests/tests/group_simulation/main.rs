@@ -17,10 +17,11 @@ mod truth;
 mod world;
 
 use counts::Counts;
+use fold::Fold;
 use world::{Plan, World};
 
 /// Seeds that found a defect once.
-const FOUND: [u64; 0] = [];
+const FOUND: [u64; 6] = [3, 4, 6, 13, 17, 103];
 
 /// How many seeds are run.
 fn seeds(few: u64, many: u64) -> Vec<u64> {
@@ -29,7 +30,7 @@ fn seeds(few: u64, many: u64) -> Vec<u64> {
     }
     let first = std::env::var("ISTHMUS_TEST_FIRST_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(1);
     let count = if std::env::var_os("ISTHMUS_TEST_ALL").is_some() { many } else { few };
-    FOUND.into_iter().chain(first..first + count).collect()
+    FOUND.into_iter().chain((first..first + count).filter(|seed| !FOUND.contains(seed))).collect()
 }
 
 /// Says how to repeat a run that fails.
@@ -48,17 +49,56 @@ impl Drop for Repeat {
 
 #[test]
 fn the_invariants_hold_whatever_fails() {
+    let total = run_all("the_invariants_hold_whatever_fails", &seeds(40, 2000), false);
+    if std::env::var_os("ISTHMUS_TEST_SEED").is_none() {
+        assert_eq!(total.missing(), Vec::<&str>::new(), "some things never happened");
+    }
+}
+
+/// The guard of a deleted group is removed, so that Pulsar deletes its topic; until then the log may lose its beginning.
+#[test]
+#[ignore = "known failure, seed 4: removing the guard lets the base be trimmed, and new replicas cannot load the log"]
+fn a_group_that_is_made_again_in_the_topic_of_a_deleted_one_can_be_loaded() {
+    run_all("a_group_that_is_made_again_in_the_topic_of_a_deleted_one_can_be_loaded", &seeds(40, 500), true);
+}
+
+fn run_all(name: &'static str, seeds: &[u64], trims_unguarded: bool) -> Counts {
     let mut total = Counts::default();
-    let seeds = seeds(40, 2000);
-    for seed in &seeds {
-        let _repeat = Repeat(*seed, "the_invariants_hold_whatever_fails");
-        let plan = Plan { seed: *seed, rounds: 6, every_digest: std::env::var_os("ISTHMUS_TEST_ALL").is_some() };
+    let every_digest = std::env::var_os("ISTHMUS_TEST_ALL").is_some();
+    for seed in seeds {
+        let _repeat = Repeat(*seed, name);
+        let plan = Plan { seed: *seed, rounds: 6, every_digest, trims_unguarded };
         let mut world = World::new(plan);
         world.run(plan);
         total.add(&world.counts);
     }
     println!("{} runs: {total:#?}", seeds.len());
-    if seeds.len() > 1 {
-        assert_eq!(total.missing(), Vec::<&str>::new(), "some things never happened");
+    total
+}
+
+#[test]
+fn any_entries_in_any_order_keep_the_state_whole() {
+    let mut total = Counts::default();
+    let seeds = seeds(25, 1000);
+    for seed in &seeds {
+        let _repeat = Repeat(*seed, "any_entries_in_any_order_keep_the_state_whole");
+        let mut fold = Fold::new(*seed);
+        fold.run(10_000);
+        total.add(&fold.counts);
     }
+    println!("{} runs: {total:#?}", seeds.len());
+    let lacks = [
+        ("rounds", total.rounds),
+        ("broken rounds", total.broken_rounds),
+        ("assignments", total.assignments),
+        ("commits", total.commits),
+        ("expiries", total.expiries),
+        ("timeouts", total.timeouts),
+        ("deletions", total.deletes),
+        ("snapshots", total.snapshots),
+        ("trimmed entries", total.entries_trimmed),
+        ("refused entries", total.refused_entries),
+    ];
+    let lacks: Vec<&str> = lacks.into_iter().filter(|(_, count)| *count == 0).map(|(what, _)| what).collect();
+    assert_eq!(lacks, Vec::<&str>::new(), "some things never happened");
 }

@@ -63,6 +63,8 @@ pub(crate) struct Book {
     pub(crate) life: u64,
     /// By value.
     pub(crate) commits: HashMap<i64, EventPosition>,
+    /// By writer, member and partition: the value committed last.
+    pub(crate) newest: HashMap<(u64, String, Partition), i64>,
     /// The newest commit of each partition that somebody was told is safe.
     pub(crate) acknowledged: BTreeMap<Partition, EventPosition>,
     /// When the partition's offset was deleted or expired last.
@@ -109,7 +111,18 @@ impl Truth {
                 };
                 let at = EventPosition::new(position, index as u32);
                 counts.events += 1;
-                on_event(book, &before, after, kind, at, &outcome, changes, now, &mut effects, counts);
+                on_event(
+                    (book, entry.as_ref().map_or(0, |entry| entry.writer)),
+                    &before,
+                    after,
+                    kind,
+                    at,
+                    &outcome,
+                    changes,
+                    now,
+                    &mut effects,
+                    counts,
+                );
                 before = Before::of(after);
             });
         if let (Accepted::Yes, Some(entry)) = (accepted, &entry) {
@@ -150,7 +163,7 @@ pub(crate) fn sampled(position: Position, every: bool) -> bool {
 
 #[allow(clippy::too_many_arguments, reason = "a check looks at everything there is")]
 fn on_event(
-    book: &mut Book,
+    (book, writer): (&mut Book, u64),
     before: &Before,
     after: &State,
     kind: &Kind,
@@ -192,6 +205,7 @@ fn on_event(
     match kind {
         Kind::Commit(commit) if *outcome == Outcome::Done => {
             invariants::six_a_commit_of_a_generation_is_a_members(commit, before, after);
+            invariants::five_no_old_commit_over_a_newer_one(book, writer, commit);
             note_commit(book, commit, at, effects);
             counts.commits += 1;
         }

@@ -77,6 +77,8 @@ pub(crate) struct Plan {
     /// Times of faults, each followed by a time of quiet.
     pub(crate) rounds: u64,
     pub(crate) every_digest: bool,
+    /// What a deleted group leaves behind is trimmed although its topic lives on.
+    pub(crate) trims_unguarded: bool,
 }
 
 /// See the module.
@@ -135,7 +137,7 @@ impl World {
             now: 0,
             counts: Counts { every_digest: plan.every_digest, ..Counts::default() },
             group: GroupId::new("g").expect("a name"),
-            topic: Topic::default(),
+            topic: Topic::new(plan.trims_unguarded),
             hosts,
             links: BTreeMap::new(),
             clients,

@@ -6,8 +6,9 @@ use std::time::Duration;
 use super::Replica;
 use super::append::{Item, Sent};
 use super::clock::Live;
-use crate::group::log::entry::{Beat, Kind, Nop};
+use crate::group::log::entry::{Beat, EventPosition, Kind, Nop};
 use crate::group::state::State;
+use crate::ids::Position;
 use crate::time::{Instant, Now};
 
 /// Bounds of the time between two Beats.
@@ -27,6 +28,8 @@ pub(super) struct Liveness {
     interval: Option<Duration>,
     /// When the last own entry that names the member, of those applied, was sent.
     named: BTreeMap<String, Instant>,
+    /// Where that entry lies.
+    named_at: BTreeMap<String, Position>,
     last_own_sent: Option<Instant>,
 }
 
@@ -59,7 +62,7 @@ impl Liveness {
     }
 
     /// An own entry was applied.
-    pub(super) fn on_own_applied(&mut self, sent: &Sent) {
+    pub(super) fn on_own_applied(&mut self, sent: &Sent, position: Position) {
         self.last_own_sent = self.last_own_sent.max(Some(sent.at));
         for event in &sent.entry.events {
             let members: &[String] = match &event.kind {
@@ -84,8 +87,14 @@ impl Liveness {
             };
             for member in members {
                 self.named.insert(member.clone(), sent.at);
+                self.named_at.insert(member.clone(), position);
             }
         }
+    }
+
+    /// Whether the event is of an own entry that names the member: others' events show members alive that are served elsewhere.
+    pub(super) fn is_named_in(&self, member: &str, event: EventPosition) -> bool {
+        self.named_at.get(member).is_some_and(|at| (at.ledger, at.entry) == (event.ledger, event.entry))
     }
 
     /// Whether a member may be told that all is well: an own entry that names it was sent less than its session ago.
@@ -113,6 +122,7 @@ impl Liveness {
         let members: BTreeSet<&str> = state.members.iter().map(|member| member.id.as_str()).collect();
         self.heard.retain(|member, _| members.contains(member.as_str()));
         self.named.retain(|member, _| members.contains(member.as_str()));
+        self.named_at.retain(|member, _| members.contains(member.as_str()));
         self.since_beat.retain(|member| members.contains(member.as_str()));
     }
 }

@@ -40,9 +40,18 @@ pub fn check(applied: Option<Position>, position: Position, entry: Option<&Entry
     match seen {
         _ if !follows => Err(Breach("an entry is missing")),
         Some(Some(seen)) if seen > applied => Err(Breach("a writer had seen what is not there")),
-        // Nothing seen: one of several that wrote to the empty log at the same time.
-        Some(_) | None => Ok(()),
+        // Several may find the topic empty and write its first entry; one of them is first.
+        Some(Some(_) | None) | None => Ok(()),
     }
+}
+
+/// As [`check`], for a reader that goes on behind a state. What begins in another ledger may be another log: a load tells.
+pub fn check_next(applied: Option<Position>, position: Position, entry: Option<&Entry>) -> Result<(), Breach> {
+    let other_ledger = applied.is_some_and(|applied| applied.ledger != position.ledger);
+    if other_ledger && entry.is_some_and(|entry| entry.seen.is_none()) {
+        return Err(Breach("the log begins a second time"));
+    }
+    check(applied, position, entry)
 }
 
 /// A load on its way.
@@ -209,32 +218,45 @@ fn fold(state: &mut State, position: Position, payload: Option<Bytes>) -> Result
 mod tests {
     use super::*;
 
-    fn position(ledger: u64, entry: u64) -> Position {
+    fn at(ledger: u64, entry: u64) -> Position {
         Position { ledger, entry }
     }
 
-    fn after(seen: Option<Position>) -> Entry {
+    fn written_after(seen: Option<Position>) -> Entry {
         Entry { seen: seen.map(Into::into), ..Entry::default() }
     }
 
     #[test]
-    fn a_log_is_followed_entry_by_entry_and_ledger_by_ledger() {
-        let applied = position(3, 4);
-        for (next, follows) in [((3, 5), true), ((4, 0), true), ((3, 6), false), ((4, 1), false)] {
-            let checked = check(Some(applied), position(next.0, next.1), Some(&after(Some(applied))));
-            assert_eq!(checked.is_ok(), follows, "{next:?}");
-        }
+    fn two_that_find_the_topic_empty_both_begin_the_log() {
+        let first = written_after(None);
+        assert_eq!(check(None, at(1, 0), Some(&first)), Ok(()));
+        assert_eq!(check(Some(at(1, 0)), at(1, 1), Some(&first)), Ok(()));
     }
 
     #[test]
-    fn what_a_writer_had_seen_must_be_there() {
-        assert!(check(Some(position(3, 4)), position(4, 0), Some(&after(Some(position(3, 7))))).is_err());
-        assert!(check(None, position(4, 0), Some(&after(Some(position(3, 7))))).is_err());
+    fn what_begins_in_another_ledger_is_loaded_anew() {
+        let first = written_after(None);
+        assert_eq!(check_next(None, at(1, 0), Some(&first)), Ok(()));
+        assert_eq!(check_next(Some(at(1, 0)), at(1, 1), Some(&first)), Ok(()));
+        check_next(Some(at(1, 0)), at(2, 0), Some(&first)).unwrap_err();
+        assert_eq!(check(Some(at(1, 0)), at(2, 0), Some(&first)), Ok(()));
     }
 
     #[test]
-    fn several_may_write_to_an_empty_log_at_the_same_time() {
-        assert_eq!(check(None, position(3, 0), Some(&after(None))), Ok(()));
-        assert_eq!(check(Some(position(3, 0)), position(3, 1), Some(&after(None))), Ok(()));
+    fn a_log_without_its_beginning_is_a_breach() {
+        check(None, at(2, 0), Some(&written_after(Some(at(1, 7))))).unwrap_err();
+    }
+
+    #[test]
+    fn an_entry_that_is_missing_is_a_breach() {
+        let entry = written_after(Some(at(1, 3)));
+        check(Some(at(1, 3)), at(1, 5), Some(&entry)).unwrap_err();
+        check(Some(at(1, 3)), at(2, 1), Some(&entry)).unwrap_err();
+        assert_eq!(check(Some(at(1, 3)), at(2, 0), Some(&entry)), Ok(()));
+    }
+
+    #[test]
+    fn a_writer_that_saw_more_than_there_is_is_a_breach() {
+        check(Some(at(1, 3)), at(1, 4), Some(&written_after(Some(at(1, 4))))).unwrap_err();
     }
 }

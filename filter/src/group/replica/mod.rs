@@ -514,7 +514,7 @@ impl Replica {
     /// The one place where the loaded state changes.
     fn apply(&mut self, position: Position, entry: Option<&Entry>, bytes: usize, now: Now) {
         let Body::Loaded(mut state) = std::mem::replace(&mut self.body, Body::Unloaded) else { return };
-        if let Err(breach) = load::check(state.log.applied, position, entry) {
+        if let Err(breach) = load::check_next(state.log.applied, position, entry) {
             return self.on_breach(breach, now);
         }
         let own = entry.filter(|entry| entry.writer == self.writer);
@@ -544,7 +544,7 @@ impl Replica {
                 self.appender.applied(entry);
                 if let Some(sent) = sent {
                     self.confirmed_at = now.instant;
-                    self.liveness.on_own_applied(&sent);
+                    self.liveness.on_own_applied(&sent, position);
                     self.proposals.on_confirmed(sent.number);
                     self.answer_confirmed(sent.number, now);
                 }

@@ -158,8 +158,9 @@ impl Replica {
         let session = Duration::from_millis(member.session_ms.into());
         let arrival = self.arrivals.of(member.seen);
         let heard = self.liveness.heard(&member.id);
+        let named = self.liveness.is_named_in(&member.id, member.seen);
         match (heard, arrival) {
-            (Some(heard), Some(arrival)) if arrival.own || heard >= arrival.at => Some((heard.plus(session), true)),
+            (Some(heard), Some(arrival)) if named || heard >= arrival.at => Some((heard.plus(session), true)),
             (Some(heard), None) => Some((heard.plus(session), true)),
             (_, Some(arrival)) => {
                 let others = session.saturating_mul(4).checked_div(3).unwrap_or(session).saturating_add(POLITENESS);
