@@ -24,7 +24,7 @@ TRY = """
 Kafka clients connect to {bootstrap}. Try, in another terminal:
 
   echo hello | dev/kafka-tool console-producer --bootstrap-server {bootstrap} --topic greetings
-  dev/kafka-tool console-consumer --bootstrap-server {bootstrap} --topic greetings --partition 0 --offset earliest
+  dev/kafka-tool console-consumer --bootstrap-server {bootstrap} --topic greetings --group readers --from-beginning
 
 Ctrl-C stops; the data stays in {data} until `make wipe`.
 """
@@ -125,6 +125,8 @@ def make_servers(settings, module):
         admin_port=settings.envoy_admin_port,
         concurrency=settings.envoy_concurrency,
         log_level=settings.filter_log,
+        # Nobody who tries something wants to wait for members that do not come.
+        filter_config={"group_initial_rebalance_delay_ms": 0},
         log_path=settings.data / "logs" / "envoy.log",
     )
 

@@ -53,12 +53,13 @@ loadManagerClassName=org.apache.pulsar.broker.loadbalance.NoopLoadManager
 loadBalancerOverrideBrokerNicSpeedGbps=1
 """
 
-# Offsets from the broker's entry index, and topics that keep what Kafka clients expect kept.
+# Offsets from the broker's entry index, and topics that keep what Kafka clients expect kept. Inactive topics go after ten years,
+# but for those of deleted groups, which have a policy of their own.
 ENTRY_INDEX = """\
 brokerEntryMetadataInterceptors=org.apache.pulsar.common.intercept.AppendIndexMetadataInterceptor
 exposingBrokerEntryMetadataToClientEnabled=true
 brokerDeduplicationEnabled=true
-brokerDeleteInactiveTopicsEnabled=false
+brokerDeleteInactiveTopicsMaxInactiveDurationSeconds=315360000
 allowAutoTopicCreationType=partitioned
 defaultNumPartitions=1
 defaultRetentionTimeInMinutes=-1

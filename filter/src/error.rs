@@ -1,7 +1,9 @@
 //! Whose fault it is, and which Kafka code the client gets for it: the one place where errors become codes.
 
 use kafka_protocol::error::ResponseError;
+use kafka_protocol::messages::ApiKey;
 
+use crate::group::error::GroupError;
 use crate::pulsar::proto::ServerError;
 
 /// Why a Pulsar command has no good answer.
@@ -56,6 +58,101 @@ impl PulsarError {
                 ResponseError::NotLeaderOrFollower
             }
             PulsarError::Malformed(_) => ResponseError::UnknownServerError,
+        }
+    }
+
+    /// What it means to a group whose log could not be read or written. Whether a topic that is not there is an error at all is
+    /// for the asker to say.
+    pub fn group_error(&self) -> GroupError {
+        match self {
+            PulsarError::Refused { code, message } => refused_group(*code, message),
+            // Whoever owns the topic now is found by a new lookup.
+            PulsarError::TimedOut | PulsarError::Disconnected | PulsarError::Closed | PulsarError::TooManyRequests => {
+                GroupError::NotCoordinator
+            }
+            PulsarError::Malformed(_) => GroupError::NotAvailable,
+        }
+    }
+}
+
+/// The table from `ServerError` to what befell a group.
+fn refused_group(code: ServerError, message: &str) -> GroupError {
+    match code {
+        ServerError::AuthorizationError | ServerError::AuthenticationError => GroupError::NotAuthorized,
+        ServerError::NotAllowedError if message.contains("maximum message size") => GroupError::TooLarge,
+        ServerError::MetadataError
+        | ServerError::ServiceNotReady
+        | ServerError::TooManyRequests
+        | ServerError::ConsumerBusy
+        | ServerError::ConsumerNotFound
+        | ServerError::ConsumerAssignError
+        | ServerError::SubscriptionNotFound
+        | ServerError::ProducerBusy
+        | ServerError::ProducerFenced => GroupError::NotCoordinator,
+        ServerError::TopicNotFound
+        | ServerError::InvalidTopicName
+        | ServerError::IncompatibleSchema
+        | ServerError::ChecksumError
+        | ServerError::NotAllowedError
+        | ServerError::TopicTerminatedError
+        | ServerError::PersistenceError
+        | ServerError::ProducerBlockedQuotaExceededError
+        | ServerError::ProducerBlockedQuotaExceededException
+        | ServerError::UnknownError
+        | ServerError::UnsupportedVersionError
+        | ServerError::TransactionCoordinatorNotFound
+        | ServerError::InvalidTxnStatus
+        | ServerError::TransactionConflict
+        | ServerError::TransactionNotFound => GroupError::NotAvailable,
+    }
+}
+
+impl GroupError {
+    /// The Kafka code in a response of `api`. Where Kafka's coordinator says something else than elsewhere, or a client would take
+    /// the usual code for fatal, the API has its own.
+    pub fn kafka_code(self, api: ApiKey) -> ResponseError {
+        match (self, api) {
+            // Clients before 3.9 do not retry the code for it here.
+            (GroupError::NotAvailable, ApiKey::OffsetFetch) => ResponseError::NotCoordinator,
+            // A member that asks for its assignment joins anew, as Apache Kafka lets it; the usual code ends a Java consumer.
+            (GroupError::Loading, ApiKey::SyncGroup) => ResponseError::RebalanceInProgress,
+            // Apache Kafka says 0, which here must be earned; the usual code is none that clients expect.
+            (GroupError::Loading, ApiKey::Heartbeat) => ResponseError::NotCoordinator,
+            // As of a record that is too large for the log of Kafka's coordinator.
+            (GroupError::TooLarge, ApiKey::OffsetCommit) => ResponseError::InvalidCommitOffsetSize,
+            // Java's admin client asks the next broker instead of asking again.
+            (GroupError::NotCoordinator, ApiKey::ListGroups) => ResponseError::CoordinatorNotAvailable,
+            (GroupError::NotCoordinator | GroupError::Loading, ApiKey::FindCoordinator) => {
+                ResponseError::CoordinatorNotAvailable
+            }
+            (error, _) => error.usual_code(),
+        }
+    }
+
+    fn usual_code(self) -> ResponseError {
+        match self {
+            GroupError::UnknownMember => ResponseError::UnknownMemberId,
+            GroupError::FencedInstance => ResponseError::FencedInstanceId,
+            // A member of a group that is not there is a member of an older one (OffsetCommit up to version 8).
+            GroupError::IllegalGeneration | GroupError::NoGroup => ResponseError::IllegalGeneration,
+            GroupError::RebalanceInProgress => ResponseError::RebalanceInProgress,
+            GroupError::InconsistentProtocol => ResponseError::InconsistentGroupProtocol,
+            GroupError::GroupMaxSize => ResponseError::GroupMaxSizeReached,
+            GroupError::MemberIdRequired => ResponseError::MemberIdRequired,
+            GroupError::InvalidSessionTimeout => ResponseError::InvalidSessionTimeout,
+            GroupError::InvalidGroupId => ResponseError::InvalidGroupId,
+            GroupError::GroupIdNotFound => ResponseError::GroupIdNotFound,
+            GroupError::NonEmptyGroup => ResponseError::NonEmptyGroup,
+            GroupError::SubscribedToTopic => ResponseError::GroupSubscribedToTopic,
+            GroupError::TooManyOffsets => ResponseError::InvalidCommitOffsetSize,
+            GroupError::OffsetMetadataTooLarge => ResponseError::OffsetMetadataTooLarge,
+            GroupError::UnstableOffsets => ResponseError::UnstableOffsetCommit,
+            GroupError::ProducerFenced => ResponseError::InvalidProducerEpoch,
+            GroupError::Loading => ResponseError::CoordinatorLoadInProgress,
+            GroupError::NotAvailable => ResponseError::CoordinatorNotAvailable,
+            GroupError::NotCoordinator | GroupError::UnknownFormat => ResponseError::NotCoordinator,
+            GroupError::NotAuthorized => ResponseError::GroupAuthorizationFailed,
+            GroupError::TooLarge => ResponseError::UnknownServerError,
         }
     }
 }

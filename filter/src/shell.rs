@@ -26,6 +26,7 @@ use crate::session::admin::{CallId, HttpReply, HttpRequest};
 use crate::session::io::Endpoints;
 use crate::time::{Instant, Now, UnixMillis};
 use crate::worker::Worker;
+use crate::worker::lag;
 use crate::worker::log::Level;
 use crate::worker::metrics::{Kind, definitions};
 
@@ -56,6 +57,7 @@ struct Host {
     held_back: BTreeSet<ConnectionId>,
     metric_ids: Vec<u32>,
     metrics_due: Instant,
+    gauges: Gauges,
     tick: Tick,
     spare: Vec<u8>,
     latest: Instant,
@@ -65,6 +67,33 @@ struct Host {
 struct Tick {
     period: Duration,
     due: Instant,
+}
+
+/// Gauges that are defined while the filter runs, by name.
+#[derive(Default)]
+struct Gauges(BTreeMap<String, u32>);
+
+impl Gauges {
+    fn id(&mut self, name: &str) -> u32 {
+        match self.0.get(name) {
+            Some(id) => *id,
+            None => {
+                let id = calls::define_metric(Kind::Gauge, name);
+                self.0.insert(name.to_owned(), id);
+                id
+            }
+        }
+    }
+}
+
+impl lag::Gauges for Gauges {
+    fn set(&mut self, name: &str, value: u64) {
+        calls::record_metric(self.id(name), value);
+    }
+
+    fn get(&mut self, name: &str) -> u64 {
+        calls::get_metric(self.id(name))
+    }
 }
 
 fn with_host(root: u32, f: impl FnOnce(&mut Host)) {
@@ -106,6 +135,7 @@ impl RootContext for Root {
             held_back: BTreeSet::new(),
             metric_ids: definitions().iter().map(|(kind, name)| calls::define_metric(*kind, name)).collect(),
             metrics_due: Instant::default(),
+            gauges: Gauges::default(),
             tick: Tick { period: MIN_TICK, due: Instant::default() },
             spare: Vec::new(),
             latest: Instant::default(),
@@ -197,7 +227,7 @@ impl Host {
             // Whatever was put into the buffer goes out with the end of the stream; after it nothing may.
             let bytes = self.worker.take_upstream(id, Vec::new());
             calls::replace(BufferType::DownstreamData, &bytes);
-            self.worker.on_half_close(id);
+            self.worker.on_half_close(id, now);
             self.held_back.remove(&id);
         } else if self.worker.is_full(id) {
             self.held_back.insert(id);
@@ -302,11 +332,39 @@ impl Host {
         self.closing.remove(&id);
         self.held_back.remove(&id);
         self.worker.on_close(id, now);
+        self.drain_touched(now);
         self.write_log();
+        self.hasten_tick(now);
     }
 
-    /// Carries out what a connection asks for. The effective context is that connection's.
+    /// Carries out what a connection asks for, and then what its event gave others to do. The effective context is that connection's.
     fn after(&mut self, id: ConnectionId, now: Now) {
+        self.drain(id, now);
+        if self.drain_touched(now) {
+            calls::set_effective_context(id.0);
+        }
+        self.write_log();
+        self.hasten_tick(now);
+    }
+
+    /// Whether there were any.
+    fn drain_touched(&mut self, now: Now) -> bool {
+        let mut any = false;
+        loop {
+            let touched = self.worker.take_touched();
+            if touched.is_empty() {
+                return any;
+            }
+            any = true;
+            for id in touched {
+                if calls::set_effective_context(id.0) {
+                    self.drain(id, now);
+                }
+            }
+        }
+    }
+
+    fn drain(&mut self, id: ConnectionId, now: Now) {
         while self.worker.has_upstream(id) {
             if self.held_back.contains(&id) {
                 // Resuming would forward the client's own bytes: they come in first, even over the bound.
@@ -335,8 +393,6 @@ impl Host {
         if self.worker.wants_close(id) {
             self.closing.insert(id);
         }
-        self.write_log();
-        self.hasten_tick(now);
     }
 
     fn dispatch(&self, request: &HttpRequest) -> Option<u32> {
@@ -380,6 +436,7 @@ impl Host {
     }
 
     fn write_metrics(&mut self) {
+        self.worker.write_lag(&mut self.gauges);
         let ids = &self.metric_ids;
         self.worker.shared().metrics.drain(|series, kind, value| {
             let Some(id) = ids.get(series.0) else { return };
@@ -417,6 +474,7 @@ mod calls {
         fn proxy_define_metric(kind: u32, name: *const u8, size: usize, id: *mut u32) -> u32;
         fn proxy_increment_metric(id: u32, offset: i64) -> u32;
         fn proxy_record_metric(id: u32, value: u64) -> u32;
+        fn proxy_get_metric(id: u32, value: *mut u64) -> u32;
     }
 
     #[link(wasm_import_module = "wasi_snapshot_preview1")]
@@ -505,6 +563,14 @@ mod calls {
     pub(super) fn record_metric(id: u32, value: u64) {
         // SAFETY: no pointers.
         unsafe { proxy_record_metric(id, value) };
+    }
+
+    /// A counter's or gauge's value, over all workers.
+    pub(super) fn get_metric(id: u32) -> u64 {
+        let mut value = 0;
+        // SAFETY: the pointer is to a live local.
+        unsafe { proxy_get_metric(id, &raw mut value) };
+        value
     }
 
     /// Sixty-four random bits. Producer ids come from them, so that workers and replicas do not give the same twice.

@@ -68,15 +68,25 @@ fn cases() -> impl Iterator<Item = (Case, i16)> {
         ApiVersionsRequest
         CreatePartitionsRequest
         CreateTopicsRequest
+        DeleteGroupsRequest
         DeleteTopicsRequest
         DescribeClusterRequest
         DescribeConfigsRequest
+        DescribeGroupsRequest
         FetchRequest
         FindCoordinatorRequest
+        HeartbeatRequest
         InitProducerIdRequest
+        JoinGroupRequest
+        LeaveGroupRequest
+        ListGroupsRequest
         ListOffsetsRequest
         MetadataRequest
+        OffsetCommitRequest
+        OffsetDeleteRequest
+        OffsetFetchRequest
         ProduceRequest
+        SyncGroupRequest
     ];
     cases.into_iter().flat_map(|case| (case.versions.min..=case.versions.max).map(move |version| (case, version)))
 }

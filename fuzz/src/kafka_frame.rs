@@ -30,19 +30,29 @@ pub fn run(input: &[u8]) {
 pub type Decodes = fn(&RequestHeader, Bytes);
 
 /// Every request with a shape.
-pub const REQUESTS: [(ApiKey, Decodes); 12] = [
+pub const REQUESTS: [(ApiKey, Decodes); 22] = [
     (ApiKey::ApiVersions, decodes::<ApiVersionsRequest>),
     (ApiKey::CreatePartitions, decodes::<CreatePartitionsRequest>),
     (ApiKey::CreateTopics, decodes::<CreateTopicsRequest>),
+    (ApiKey::DeleteGroups, decodes::<DeleteGroupsRequest>),
     (ApiKey::DeleteTopics, decodes::<DeleteTopicsRequest>),
     (ApiKey::DescribeCluster, decodes::<DescribeClusterRequest>),
     (ApiKey::DescribeConfigs, decodes::<DescribeConfigsRequest>),
+    (ApiKey::DescribeGroups, decodes::<DescribeGroupsRequest>),
     (ApiKey::Fetch, decodes::<FetchRequest>),
     (ApiKey::FindCoordinator, decodes::<FindCoordinatorRequest>),
+    (ApiKey::Heartbeat, decodes::<HeartbeatRequest>),
     (ApiKey::InitProducerId, decodes::<InitProducerIdRequest>),
+    (ApiKey::JoinGroup, decodes::<JoinGroupRequest>),
+    (ApiKey::LeaveGroup, decodes::<LeaveGroupRequest>),
+    (ApiKey::ListGroups, decodes::<ListGroupsRequest>),
     (ApiKey::ListOffsets, decodes::<ListOffsetsRequest>),
     (ApiKey::Metadata, decodes::<MetadataRequest>),
+    (ApiKey::OffsetCommit, decodes::<OffsetCommitRequest>),
+    (ApiKey::OffsetDelete, decodes::<OffsetDeleteRequest>),
+    (ApiKey::OffsetFetch, decodes::<OffsetFetchRequest>),
     (ApiKey::Produce, decodes::<ProduceRequest>),
+    (ApiKey::SyncGroup, decodes::<SyncGroupRequest>),
 ];
 
 fn request(frame: Bytes) {

@@ -224,6 +224,13 @@ impl Fetch {
                     .collect(),
             })
             .collect();
+        for topic in &topics {
+            let Ok(name) = std::str::from_utf8(&topic.name) else { continue };
+            for part in topic.partitions.iter().filter(|part| part.high_watermark >= 0) {
+                let partition = u32::try_from(part.index).unwrap_or(0);
+                context.io.shared.ends.saw(name, partition, part.high_watermark);
+            }
+        }
         let failed = self.error_code != 0
             || topics.iter().flat_map(|topic| &topic.partitions).any(|partition| partition.error_code != 0);
         let mut segments = write(self.header.api_version, self.error_code, topics, BytesMut::new());

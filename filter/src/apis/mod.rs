@@ -5,16 +5,30 @@
 pub mod api_versions;
 pub mod create_partitions;
 pub mod create_topics;
+pub mod delete_groups;
 pub mod delete_topics;
 pub mod describe_cluster;
 pub mod describe_configs;
+pub mod describe_groups;
+pub mod each_group;
 pub mod exchange;
 pub mod fetch;
+pub mod find_coordinator;
+pub mod heartbeat;
 pub mod init_producer_id;
+pub mod join_group;
+pub mod leave_group;
+pub mod list_groups;
 pub mod list_offsets;
 pub mod matrix;
+pub mod member;
 pub mod metadata;
+pub mod offset_commit;
+pub mod offset_delete;
+pub mod offset_fetch;
+pub mod one_group;
 pub mod produce;
+pub mod sync_group;
 
 use kafka_protocol::messages::ApiKey;
 
@@ -49,7 +63,8 @@ const fn api(
 
 /// Every served API, by key.
 ///
-/// Caps: Produce 12 and up, Fetch 13 and up need topic ids or the second transaction protocol, of which there are none.
+/// Caps: OffsetCommit 9 and OffsetFetch 9 are for the members of another protocol (KIP-848), DescribeGroups 6 for an error where
+/// a group does not exist. Produce 12 and up, Fetch 13 and up need topic ids or the second transaction protocol, of which there are none.
 pub const APIS: &[Api] = &[
     // librdkafka before 2.11.1 stops compressing where Produce begins above 0 (KAFKA-18659); Apache Kafka 4 advertises 0 too.
     Api {
@@ -74,6 +89,27 @@ pub const APIS: &[Api] = &[
         12,
         metadata::start,
         "No topic ids, leader epoch always 0, one replica: the owning broker.",
+    ),
+    api(ApiKey::OffsetCommit, 2, 8, offset_commit::start, "The topic need not exist; the retention time is ignored."),
+    api(ApiKey::OffsetFetch, 1, 8, offset_fetch::start, ""),
+    api(
+        ApiKey::FindCoordinator,
+        0,
+        4,
+        find_coordinator::start,
+        "The broker that owns the topic of the group's log. Transactions have no coordinator.",
+    ),
+    api(ApiKey::JoinGroup, 0, 9, join_group::start, "A rebalance timeout is 30 minutes at most."),
+    api(ApiKey::Heartbeat, 0, 4, heartbeat::start, ""),
+    api(ApiKey::LeaveGroup, 0, 5, leave_group::start, ""),
+    api(ApiKey::SyncGroup, 0, 5, sync_group::start, ""),
+    api(ApiKey::DescribeGroups, 0, 5, describe_groups::start, "Without ACLs: every operation is authorized."),
+    api(
+        ApiKey::ListGroups,
+        0,
+        5,
+        list_groups::start,
+        "Each broker lists the groups whose topics it owns, 10,000 at most; all are of type `classic`.",
     ),
     api(ApiKey::ApiVersions, 0, 4, api_versions::start, ""),
     api(
@@ -105,6 +141,8 @@ pub const APIS: &[Api] = &[
         create_partitions::start,
         "Pulsar places the partitions, whatever an assignment says. A topic without partitions gets none.",
     ),
+    api(ApiKey::DeleteGroups, 0, 2, delete_groups::start, "The group's Pulsar topic is deleted, too."),
+    api(ApiKey::OffsetDelete, 0, 0, offset_delete::start, ""),
     api(
         ApiKey::DescribeCluster,
         0,

@@ -29,6 +29,8 @@ pub enum Ask {
     OffsetDelete(Vec<TopicPartitions>),
     /// Whatever is read after the answer is at least as new as the request.
     Confirm,
+    /// Whatever is read after the answer was true a moment ago: nothing is written for it.
+    Peek,
 }
 
 /// JoinGroup.
@@ -100,8 +102,10 @@ pub enum Reply {
     Left(Vec<Result<(), GroupError>>),
     /// To OffsetDelete, for each topic.
     OffsetsDeleted(Vec<Result<(), GroupError>>),
-    /// To Confirm: [`super::groups::Groups::state`] is new enough now; without one there is no such group.
+    /// To Confirm and Peek: [`super::groups::Groups::state`] is new enough now.
     Confirmed,
+    /// To Confirm and Peek: there is no such group.
+    NoGroup,
 }
 
 /// The end of a round, for one member.

@@ -9,4 +9,5 @@ pub mod groups;
 pub mod id;
 pub mod log;
 pub mod outcome;
+pub mod replica;
 pub mod state;

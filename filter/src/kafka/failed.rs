@@ -1,8 +1,12 @@
 //! Whether a response tells of an error anywhere in it, for the counters.
 
+use kafka_protocol::messages::offset_fetch_response::OffsetFetchResponseGroup;
 use kafka_protocol::messages::{
-    ApiVersionsResponse, CreatePartitionsResponse, CreateTopicsResponse, DeleteTopicsResponse, DescribeClusterResponse,
-    DescribeConfigsResponse, InitProducerIdResponse, ListOffsetsResponse, MetadataResponse, ProduceResponse,
+    ApiVersionsResponse, CreatePartitionsResponse, CreateTopicsResponse, DeleteGroupsResponse, DeleteTopicsResponse,
+    DescribeClusterResponse, DescribeConfigsResponse, DescribeGroupsResponse, FindCoordinatorResponse,
+    HeartbeatResponse, InitProducerIdResponse, JoinGroupResponse, LeaveGroupResponse, ListGroupsResponse,
+    ListOffsetsResponse, MetadataResponse, OffsetCommitResponse, OffsetDeleteResponse, OffsetFetchResponse,
+    ProduceResponse, SyncGroupResponse,
 };
 
 /// A response that can tell of errors.
@@ -29,6 +33,12 @@ impl Failed for CreateTopicsResponse {
     }
 }
 
+impl Failed for DeleteGroupsResponse {
+    fn failed(&self) -> bool {
+        self.results.iter().any(|group| group.error_code != 0)
+    }
+}
+
 impl Failed for DeleteTopicsResponse {
     fn failed(&self) -> bool {
         self.responses.iter().any(|topic| topic.error_code != 0)
@@ -47,7 +57,43 @@ impl Failed for DescribeConfigsResponse {
     }
 }
 
+impl Failed for DescribeGroupsResponse {
+    fn failed(&self) -> bool {
+        self.groups.iter().any(|group| group.error_code != 0)
+    }
+}
+
+impl Failed for FindCoordinatorResponse {
+    fn failed(&self) -> bool {
+        self.error_code != 0 || self.coordinators.iter().any(|coordinator| coordinator.error_code != 0)
+    }
+}
+
+impl Failed for HeartbeatResponse {
+    fn failed(&self) -> bool {
+        self.error_code != 0
+    }
+}
+
 impl Failed for InitProducerIdResponse {
+    fn failed(&self) -> bool {
+        self.error_code != 0
+    }
+}
+
+impl Failed for JoinGroupResponse {
+    fn failed(&self) -> bool {
+        self.error_code != 0
+    }
+}
+
+impl Failed for LeaveGroupResponse {
+    fn failed(&self) -> bool {
+        self.error_code != 0 || self.members.iter().any(|member| member.error_code != 0)
+    }
+}
+
+impl Failed for ListGroupsResponse {
     fn failed(&self) -> bool {
         self.error_code != 0
     }
@@ -67,9 +113,40 @@ impl Failed for MetadataResponse {
     }
 }
 
+impl Failed for OffsetCommitResponse {
+    fn failed(&self) -> bool {
+        self.topics.iter().flat_map(|topic| &topic.partitions).any(|partition| partition.error_code != 0)
+    }
+}
+
+impl Failed for OffsetDeleteResponse {
+    fn failed(&self) -> bool {
+        self.error_code != 0
+            || self.topics.iter().flat_map(|topic| &topic.partitions).any(|partition| partition.error_code != 0)
+    }
+}
+
+impl Failed for OffsetFetchResponse {
+    fn failed(&self) -> bool {
+        let group_failed = |group: &OffsetFetchResponseGroup| {
+            group.error_code != 0
+                || group.topics.iter().flat_map(|topic| &topic.partitions).any(|partition| partition.error_code != 0)
+        };
+        self.error_code != 0
+            || self.groups.iter().any(group_failed)
+            || self.topics.iter().flat_map(|topic| &topic.partitions).any(|partition| partition.error_code != 0)
+    }
+}
+
 impl Failed for ProduceResponse {
     fn failed(&self) -> bool {
         self.responses.iter().flat_map(|topic| &topic.partition_responses).any(|partition| partition.error_code != 0)
+    }
+}
+
+impl Failed for SyncGroupResponse {
+    fn failed(&self) -> bool {
+        self.error_code != 0
     }
 }
 

@@ -160,11 +160,7 @@ impl Producers {
     }
 
     fn on_event(&mut self, event: ProducerEvent, io: &mut Io<'_>) {
-        let id = match &event {
-            ProducerEvent::Receipt { producer, .. }
-            | ProducerEvent::Refused { producer, .. }
-            | ProducerEvent::Closed(producer) => *producer,
-        };
+        let id = event.producer();
         let Some(producer) = self.by_id.get(&id).and_then(|key| self.producers.get_mut(key)) else { return };
         match event {
             ProducerEvent::Receipt { sequence_id, position, .. } => producer.on_receipt(sequence_id, position, io),

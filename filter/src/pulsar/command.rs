@@ -172,6 +172,22 @@ pub fn close_consumer(consumer_id: u64, request_id: u64) -> BaseCommand {
     CommandCloseConsumer { consumer_id, request_id, ..CommandCloseConsumer::default() }.into()
 }
 
+/// UNSUBSCRIBE: deletes the consumer's subscription.
+pub fn unsubscribe(consumer_id: u64, request_id: u64) -> BaseCommand {
+    CommandUnsubscribe { consumer_id, request_id, ..CommandUnsubscribe::default() }.into()
+}
+
+/// ACK of everything up to a message; without a request id, so that nothing answers it.
+pub fn ack_cumulative(consumer_id: u64, message_id: MessageIdData) -> BaseCommand {
+    CommandAck {
+        consumer_id,
+        ack_type: command_ack::AckType::Cumulative.into(),
+        message_id: vec![message_id],
+        ..CommandAck::default()
+    }
+    .into()
+}
+
 /// SEEK to a message id.
 pub fn seek(consumer_id: u64, request_id: u64, message_id: MessageIdData) -> BaseCommand {
     CommandSeek { consumer_id, request_id, message_id: Some(message_id), ..CommandSeek::default() }.into()

@@ -4,6 +4,7 @@
 //! [`Session::take_downstream`]: the client can be reached only while the host handles bytes from the broker.
 
 pub mod admin;
+mod carrier;
 pub mod io;
 pub mod kafka_conn;
 pub mod ownership;
@@ -27,10 +28,11 @@ use crate::pulsar::command::Credentials;
 use crate::sync::link::{Action, Joint, Window, act};
 use crate::sync::order::{Order, Seq};
 use crate::time::{Instant, Now};
-use crate::topics::policies::CheckPolicies;
+use crate::topics::policies::{CheckPolicies, Purpose};
 use crate::worker::metrics::{Api, Counter};
 use crate::worker::shared::Shared;
 use admin::{AdminCalls, CallId, HttpReply, HttpRequest};
+use carrier::Carriers;
 use io::{Client, Endpoints, Io};
 use kafka_conn::KafkaConn;
 use pulsar_conn::{Phase, PulsarConn};
@@ -61,12 +63,13 @@ pub struct Session {
     in_flight: BTreeMap<Seq, InFlight>,
     producers: Producers,
     readers: Readers,
+    carriers: Carriers,
     client: Client,
     /// The client will send nothing more; the host has passed that on, so nothing may be sent upstream either.
     half_closed: bool,
     close: bool,
     housekeeping: Instant,
-    policies: Option<CheckPolicies>,
+    policies: Vec<CheckPolicies>,
 }
 
 impl std::fmt::Debug for Session {
@@ -94,11 +97,12 @@ impl Session {
             in_flight: BTreeMap::new(),
             producers: Producers::default(),
             readers: Readers::default(),
+            carriers: Carriers::default(),
             client: Client { connection, id: String::new(), endpoints },
             half_closed: false,
             close: false,
             housekeeping: now.instant + HOUSEKEEPING,
-            policies: None,
+            policies: Vec::new(),
         }
     }
 
@@ -119,6 +123,11 @@ impl Session {
     /// The host's answer to a call from [`Session::poll_admin`].
     pub fn on_admin(&mut self, call: CallId, reply: Result<HttpReply, AdminError>, shared: &mut Shared, now: Now) {
         self.admin.answer(call, reply, now.instant);
+        self.pump(Window::Shut, shared, now);
+    }
+
+    /// A group has something for this connection: an answer, or something to carry out.
+    pub fn on_group(&mut self, shared: &mut Shared, now: Now) {
         self.pump(Window::Shut, shared, now);
     }
 
@@ -144,8 +153,9 @@ impl Session {
     }
 
     /// The client sends nothing more (FIN).
-    pub fn on_half_close(&mut self, shared: &mut Shared) {
+    pub fn on_half_close(&mut self, shared: &mut Shared, now: Now) {
         self.tell_what_is_lost(shared);
+        shared.groups.detach(self.client.connection, now);
         self.half_closed = true;
     }
 
@@ -171,6 +181,7 @@ impl Session {
     pub fn on_closed(&mut self, shared: &mut Shared, now: Now) {
         self.tell_what_is_lost(shared);
         self.pulsar.fail(PulsarError::Disconnected, now.instant);
+        shared.groups.detach(self.client.connection, now);
         let mut context = context(
             &mut self.pulsar,
             &mut self.admin,
@@ -203,6 +214,7 @@ impl Session {
         }
         self.apply_link(window, shared, now);
         shared.metrics.count(Counter::Pings, usize::try_from(self.pulsar.take_pings()).unwrap_or(0));
+        shared.groups.settled(self.client.connection);
     }
 
     fn next_request(&mut self, shared: &Shared) -> Option<(RequestHeader, Bytes)> {
@@ -269,11 +281,15 @@ impl Session {
         );
         if context.io.pulsar.phase() == Phase::Ready && !context.io.shared.policies_looked_at {
             context.io.shared.policies_looked_at = true;
-            self.policies = Some(CheckPolicies::new(&mut context.io));
+            self.policies.push(CheckPolicies::new(Purpose::Topics, &mut context.io));
         }
-        if self.policies.as_mut().is_some_and(|check| check.poll(&mut context.io)) {
-            self.policies = None;
+        if !self.carriers.is_empty() && !context.io.shared.groups_policies_looked_at {
+            context.io.shared.groups_policies_looked_at = true;
+            self.policies.push(CheckPolicies::new(Purpose::Groups, &mut context.io));
         }
+        self.policies.retain_mut(|check| !check.poll(&mut context.io));
+        // Before the producers, which take all events of producers that are left.
+        self.carriers.poll(&mut context.io);
         context.producers.poll(&mut context.io);
         context.readers.poll(&mut context.io);
         let mut settled = Vec::new();
@@ -293,9 +309,10 @@ impl Session {
             for (seq, answer) in answered {
                 settled.extend(self.in_flight.remove(&seq).map(|request| (seq, request, answer)));
             }
-            // Batches that were submitted just now go out with this event.
+            // What was asked of groups, and batches that were submitted just now, go out with this event.
+            self.carriers.poll(&mut context.io);
             context.producers.poll(&mut context.io);
-            if !context.producers.has_news() {
+            if !context.producers.has_news() && !context.io.shared.groups.has_answers(context.io.client.connection) {
                 break;
             }
         }

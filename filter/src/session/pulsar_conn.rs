@@ -24,6 +24,9 @@ const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(25);
 /// How long a PING may stay unanswered before the connection counts as dead.
 const PONG_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// Name of the durable subscription on a group's log.
+const GUARD: &str = "kafka-group";
+
 /// Bound of entries that lie in one consumer's inbox: what a peek or a reader allowed the broker to send, and a little more.
 const MAX_INBOX_ENTRIES: usize = 4096;
 
@@ -102,6 +105,15 @@ pub enum ProducerEvent {
     },
     /// CLOSE_PRODUCER: in-flight SENDs may be lost without a word.
     Closed(ProducerId),
+}
+
+impl ProducerEvent {
+    /// Whose.
+    pub fn producer(&self) -> ProducerId {
+        match self {
+            Self::Receipt { producer, .. } | Self::Refused { producer, .. } | Self::Closed(producer) => *producer,
+        }
+    }
 }
 
 /// The Pulsar half of a connection.
@@ -324,6 +336,12 @@ impl PulsarConn {
         }
     }
 
+    /// The next thing that happened to this producer.
+    pub fn poll_event_of(&mut self, producer: ProducerId) -> Option<ProducerEvent> {
+        let index = self.events.iter().position(|event| event.producer() == producer)?;
+        self.events.remove(index)
+    }
+
     /// The next thing that happened to a producer.
     pub fn poll_event(&mut self) -> Option<ProducerEvent> {
         self.events.pop_front()
@@ -408,6 +426,35 @@ impl PulsarConn {
             inbox.request = Some(request);
         }
         (consumer, request)
+    }
+
+    /// Attaches to the durable subscription that holds back the trimming of a group's log, and makes it at the log's beginning where
+    /// there is none. Failover: the broker would PING an Exclusive subscription's first consumer when a second one comes.
+    pub fn attach_guard(&mut self, topic: &str, client_id: &str, now: Instant) -> (ConsumerId, RequestId) {
+        self.last_consumer = self.last_consumer.wrapping_add(1);
+        let consumer = ConsumerId(self.last_consumer);
+        let request = self.ask_owner(topic, now, |request_id| {
+            CommandSubscribe {
+                topic: topic.to_owned(),
+                subscription: GUARD.to_owned(),
+                sub_type: command_subscribe::SubType::Failover.into(),
+                consumer_id: consumer.0,
+                request_id,
+                durable: Some(true),
+                metadata: client_metadata(client_id),
+                initial_position: Some(command_subscribe::InitialPosition::Earliest.into()),
+                force_topic_creation: Some(false),
+                ..CommandSubscribe::default()
+            }
+            .into()
+        });
+        self.inboxes.insert(consumer, Inbox { request: Some(request), ..Inbox::default() });
+        (consumer, request)
+    }
+
+    /// ACK, cumulative; nobody answers it.
+    pub fn acknowledge_up_to(&mut self, consumer: ConsumerId, position: Position) {
+        write_command(&command::ack_cumulative(consumer.0, message_id(position)), self.out());
     }
 
     /// Allows `permits` more messages.

@@ -93,7 +93,12 @@ pub struct PulsarTopic(Arc<str>);
 impl PulsarTopic {
     /// `persistent://tenant/namespace/local`, for names that are not Kafka's.
     pub fn internal(config: &Config, local: &str) -> Self {
-        Self(format!("persistent://{}/{}/{local}", config.tenant, config.namespace).into())
+        Self::in_namespace(&format!("{}/{}", config.tenant, config.namespace), local)
+    }
+
+    /// `persistent://` and `tenant/namespace` and then `local`.
+    pub fn in_namespace(namespace: &str, local: &str) -> Self {
+        Self(format!("persistent://{namespace}/{local}").into())
     }
 
     /// `persistent://…`.

@@ -24,7 +24,8 @@ pub struct Log {
 }
 
 impl Log {
-    fn push(&mut self, level: Level, text: String) {
+    /// Adds a line.
+    pub fn push(&mut self, level: Level, text: String) {
         if self.lines.len() < MAX_LINES {
             self.lines.push((level, text));
         } else {
@@ -50,6 +51,14 @@ impl Log {
     /// Adds a line at [`Level::Error`].
     pub fn error(&mut self, text: impl Into<String>) {
         self.push(Level::Error, text.into());
+    }
+
+    /// Takes over another's lines.
+    pub fn append(&mut self, other: &mut Log) {
+        for (level, line) in std::mem::take(&mut other.lines) {
+            self.push(level, line);
+        }
+        self.dropped = self.dropped.saturating_add(std::mem::take(&mut other.dropped));
     }
 
     /// Takes all lines.

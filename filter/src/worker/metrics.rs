@@ -43,6 +43,10 @@ pub enum Gauge {
     HeldBytes,
     /// Bytes that readers hold or have allowed the broker to send.
     PrefetchBytes,
+    /// Groups that workers have loaded; one counts once for each worker.
+    Groups,
+    /// Bytes of their states.
+    GroupBytes,
 }
 
 const COUNTERS: &[(Counter, &str)] = &[
@@ -62,6 +66,8 @@ const GAUGES: &[(Gauge, &str)] = &[
     (Gauge::OpenConnections, "isthmus.connections"),
     (Gauge::HeldBytes, "isthmus.held_bytes"),
     (Gauge::PrefetchBytes, "isthmus.prefetch_bytes"),
+    (Gauge::Groups, "isthmus.groups"),
+    (Gauge::GroupBytes, "isthmus.group_bytes"),
 ];
 
 /// A row of the API table, or all that is not in it.

@@ -1,6 +1,7 @@
 //! What one worker thread of the host runs: its connections and what they share.
 
 pub mod budget;
+pub mod lag;
 pub mod log;
 pub mod metrics;
 pub mod random;
@@ -23,7 +24,8 @@ use shared::Shared;
 /// The connections of a worker. Sans-IO: the host tells what happened, then takes what is to be done.
 ///
 /// After every `on_*` for a connection, the host drains it: [`Worker::take_upstream`], [`Worker::poll_admin`], in bytes-from-broker
-/// callbacks also [`Worker::take_downstream`]; then [`Worker::wants_close`], [`Worker::drain_log`].
+/// callbacks also [`Worker::take_downstream`]; then [`Worker::wants_close`], [`Worker::drain_log`]. Members of one consumer group share
+/// what one of their connections carries, so that an event of one may give others something to do: [`Worker::take_touched`].
 #[derive(Debug)]
 pub struct Worker {
     shared: Shared,
@@ -31,6 +33,8 @@ pub struct Worker {
     /// When each session has work next; each session stands here once.
     timeouts: BTreeSet<(Instant, ConnectionId)>,
     deadlines: BTreeMap<ConnectionId, Instant>,
+    /// Connections that an event of another gave something to do.
+    touched: BTreeSet<ConnectionId>,
 }
 
 impl Worker {
@@ -41,6 +45,7 @@ impl Worker {
             sessions: BTreeMap::new(),
             timeouts: BTreeSet::new(),
             deadlines: BTreeMap::new(),
+            touched: BTreeSet::new(),
         }
     }
 
@@ -60,21 +65,25 @@ impl Worker {
     /// Bytes from the client.
     pub fn on_downstream(&mut self, id: ConnectionId, chunk: Bytes, now: Now) {
         self.with(id, |session, shared| session.on_downstream(chunk, shared, now));
+        self.wake(now);
     }
 
     /// Bytes from the broker.
     pub fn on_upstream(&mut self, id: ConnectionId, chunk: Bytes, now: Now) {
         self.with(id, |session, shared| session.on_upstream(chunk, shared, now));
+        self.wake(now);
     }
 
     /// The answer to an admin call of this connection.
     pub fn on_admin(&mut self, id: ConnectionId, call: CallId, reply: Result<HttpReply, AdminError>, now: Now) {
         self.with(id, |session, shared| session.on_admin(call, reply, shared, now));
+        self.wake(now);
     }
 
     /// The client sends nothing more.
-    pub fn on_half_close(&mut self, id: ConnectionId) {
-        self.with(id, Session::on_half_close);
+    pub fn on_half_close(&mut self, id: ConnectionId, now: Now) {
+        self.with(id, |session, shared| session.on_half_close(shared, now));
+        self.wake(now);
     }
 
     /// The connection is gone.
@@ -85,6 +94,8 @@ impl Worker {
         if let Some(deadline) = self.deadlines.remove(&id) {
             self.timeouts.remove(&(deadline, id));
         }
+        self.touched.remove(&id);
+        self.wake(now);
     }
 
     /// Time has passed: the connections that had something to do by now, for the host to drain.
@@ -94,12 +105,32 @@ impl Worker {
         for id in &due {
             self.with(*id, |session, shared| session.on_time(shared, now));
         }
-        due
+        self.shared.groups.on_time(now);
+        self.wake(now);
+        let mut all = std::mem::take(&mut self.touched);
+        all.extend(due);
+        all.into_iter().collect()
+    }
+
+    /// Lets every connection go on that a group has something for.
+    fn wake(&mut self, now: Now) {
+        while let Some(id) = self.shared.groups.take_woken() {
+            self.with(id, |session, shared| session.on_group(shared, now));
+            self.touched.insert(id);
+        }
+        let Shared { groups, log, .. } = &mut self.shared;
+        groups.drain_log(log);
+    }
+
+    /// Connections that events of others gave something to do since the last call, for the host to drain.
+    pub fn take_touched(&mut self) -> Vec<ConnectionId> {
+        std::mem::take(&mut self.touched).into_iter().collect()
     }
 
     /// When [`Worker::on_time`] has work next.
     pub fn next_deadline(&self) -> Option<Instant> {
-        self.timeouts.first().map(|(deadline, _)| *deadline)
+        let sessions = self.timeouts.first().map(|(deadline, _)| *deadline);
+        sessions.into_iter().chain(self.shared.groups.next_deadline()).min()
     }
 
     fn with(&mut self, id: ConnectionId, event: impl FnOnce(&mut Session, &mut Shared)) {
@@ -173,7 +204,16 @@ impl Worker {
         self.shared.metrics.set(Gauge::OpenConnections, self.sessions.len());
         self.shared.metrics.set(Gauge::HeldBytes, self.shared.held.used());
         self.shared.metrics.set(Gauge::PrefetchBytes, self.shared.prefetch.used());
+        let (groups, group_bytes) = self.shared.groups.sizes();
+        self.shared.metrics.set(Gauge::Groups, groups);
+        self.shared.metrics.set(Gauge::GroupBytes, group_bytes);
         &mut self.shared
+    }
+
+    /// Brings the gauges of lag up to date.
+    pub fn write_lag(&mut self, gauges: &mut impl lag::Gauges) {
+        let Shared { ends, groups, .. } = &mut self.shared;
+        ends.write(groups, gauges);
     }
 
     /// Lines for the operator.

@@ -1,6 +1,7 @@
 //! What the connections of one worker share.
 
 use super::budget::Budget;
+use super::lag::Ends;
 use super::log::Log;
 use super::metrics::Metrics;
 use super::random::Random;
@@ -32,8 +33,12 @@ pub struct Shared {
     pub scratch: Scratch,
     /// Consumer groups with a member or a request on this worker.
     pub groups: Groups,
+    /// Ends of partitions, for the lag of groups.
+    pub ends: Ends,
     /// Whether a connection of this worker looks, or has looked, at the namespace's policies.
     pub policies_looked_at: bool,
+    /// The same of the namespace of groups, once there is one.
+    pub groups_policies_looked_at: bool,
     /// Counters.
     pub metrics: Metrics,
     /// Lines for the operator.
@@ -45,14 +50,16 @@ impl Shared {
     pub fn new(config: Config, seed: u64) -> Self {
         Self {
             random: Random::new(seed),
+            groups: Groups::new(&config, seed.rotate_left(32)),
             partitions: PartitionsCache::default(),
             leaders: LeaderCache::default(),
             entries: KnownEntries::default(),
             prefetch: Budget::new(config.prefetch_bytes_per_worker),
             held: Budget::new(config.max_held_bytes_per_worker),
             scratch: Scratch::default(),
-            groups: Groups::default(),
+            ends: Ends::new(config.max_lag_gauges),
             policies_looked_at: false,
+            groups_policies_looked_at: false,
             metrics: Metrics::default(),
             log: Log::default(),
             config,

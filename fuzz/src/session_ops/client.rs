@@ -17,9 +17,10 @@ use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProdu
 use kafka_protocol::messages::*;
 use kafka_protocol::protocol::{Encodable, StrBytes};
 
+use super::groups;
 use super::source::Source;
 
-const TOPICS: [&str; 5] = ["t", "u", "v-partition-1", "", "t"];
+pub const TOPICS: [&str; 5] = ["t", "u", "v-partition-1", "", "t"];
 
 const RESPONSE_BYTES_MAX: usize = 64 << 20;
 
@@ -165,7 +166,7 @@ fn body(key: ApiKey, version: i16, source: &mut Source<'_>, out: &mut BytesMut) 
             request.with_timeout_ms(source.int32()).encode(out, version)
         }
         ApiKey::DescribeCluster => DescribeClusterRequest::default().encode(out, version),
-        _ => panic!("{key:?} is served and not fuzzed"),
+        _ => return groups::body(key, version, source, out),
     };
     written.ok().map(|()| answered)
 }

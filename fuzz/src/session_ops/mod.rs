@@ -5,6 +5,7 @@
 
 mod broker;
 mod client;
+mod groups;
 mod source;
 
 use std::time::Duration;
@@ -30,7 +31,7 @@ const STEPS_MS: [u64; 8] = [0, 1, 10, 100, 1_000, 10_000, 31_000, 100_000];
 const BUFFERED_MAX: usize = 4 << 20;
 
 /// Longer than every deadline of the filter, one after the other.
-const PATIENCE: Duration = Duration::from_secs(400);
+const PATIENCE: Duration = Duration::from_secs(2_400);
 
 const REPLIES: [(u16, &str); 8] = [
     (200, r#"{"partitions":2}"#),
@@ -255,7 +256,9 @@ impl World {
             self.take_in(at);
             self.after(at);
             self.links[at].half_closed = true;
-            self.worker.on_half_close(self.links[at].id);
+            let now = self.now();
+            self.worker.on_half_close(self.links[at].id, now);
+            self.after_touched();
         }
     }
 
@@ -263,10 +266,31 @@ impl World {
         let link = self.links.remove(at);
         let now = self.now();
         self.worker.on_close(link.id, now);
+        self.after_touched();
     }
 
     /// Carries out what the worker asks for, as the host does.
     fn after(&mut self, at: usize) {
+        self.drain(at);
+        self.after_touched();
+    }
+
+    /// Members of a group give each other something to do.
+    fn after_touched(&mut self) {
+        loop {
+            let touched = self.worker.take_touched();
+            if touched.is_empty() {
+                return;
+            }
+            for id in touched {
+                if let Some(at) = self.links.iter().position(|link| link.id == id) {
+                    self.drain(at);
+                }
+            }
+        }
+    }
+
+    fn drain(&mut self, at: usize) {
         let id = self.links[at].id;
         while self.worker.has_upstream(id) {
             self.take_in(at);

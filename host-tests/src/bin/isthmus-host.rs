@@ -1,7 +1,8 @@
-//! Runs `isthmus.wasm` on real sockets, without Envoy. See `docs/host-harness.md`.
+//! Runs `isthmus.wasm` on real sockets, without Envoy, and prints the log of a consumer group. See `docs/host-harness.md`.
 
 use std::process::ExitCode;
 
+use isthmus_host_tests::group_log::group_log;
 use isthmus_host_tests::serve::{Command, USAGE, parse, serve};
 
 fn main() -> ExitCode {
@@ -11,6 +12,7 @@ fn main() -> ExitCode {
             Ok(())
         }
         Ok(Command::Serve(args)) => serve(&args),
+        Ok(Command::GroupLog(args)) => group_log(&args),
         Err(error) => Err(error),
     };
     match result {

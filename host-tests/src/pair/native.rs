@@ -87,8 +87,21 @@ impl NativeFilter {
         }
     }
 
-    /// Carries out what the worker asks for on one connection.
+    /// Carries out what the worker asks for on one connection, and on those that its event gave something to do.
     fn after(&mut self, conn: FilterConn, now: Now) {
+        self.drain(conn, now);
+        loop {
+            let touched = self.worker.take_touched();
+            if touched.is_empty() {
+                return;
+            }
+            for id in touched {
+                self.drain(FilterConn(id.0), now);
+            }
+        }
+    }
+
+    fn drain(&mut self, conn: FilterConn, now: Now) {
         let id = ConnectionId(conn.0);
         while self.worker.has_upstream(id) {
             self.take_in(conn, now);
@@ -119,6 +132,7 @@ impl NativeFilter {
             side.closed = true;
             side.held.clear();
             self.worker.on_close(ConnectionId(conn.0), now);
+            self.after(conn, now);
         }
     }
 }
@@ -145,7 +159,8 @@ impl Filter for NativeFilter {
     fn downstream_end(&mut self, conn: FilterConn, now: Now) {
         self.take_in(conn, now);
         self.after(conn, now);
-        self.worker.on_half_close(ConnectionId(conn.0));
+        self.worker.on_half_close(ConnectionId(conn.0), now);
+        self.after(conn, now);
     }
 
     fn downstream_gone(&mut self, conn: FilterConn, now: Now) {

@@ -3,11 +3,12 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use crate::group_log;
 use crate::wasm::Level;
 
 /// What `isthmus-host --help` says.
 pub const USAGE: &str = "\
-isthmus-host: runs isthmus.wasm on real sockets, without Envoy
+isthmus-host: runs isthmus.wasm on real sockets, without Envoy; prints what a consumer group did
 
   isthmus-host serve (--pulsar HOST:PORT [--pulsar-admin URL] | --scripted) [options]
 
@@ -18,6 +19,13 @@ isthmus-host: runs isthmus.wasm on real sockets, without Envoy
   --config FILE          the filter's configuration as JSON (default: all defaults)
   --wasm FILE            the module (default: $ISTHMUS_WASM, else built from this checkout)
   --log-level LEVEL      trace, debug, info, warn, error (default info)
+
+  isthmus-host group-log --pulsar HOST:PORT [options] GROUP
+
+  --pulsar HOST:PORT     the broker that owns the group's topic, plain TCP
+  --namespace T/N        where the groups' topics are (default public/default)
+  --auth-method METHOD   shown to the broker, such as token, with
+  --auth-data DATA       its data
 ";
 
 /// What the command line asks for.
@@ -27,6 +35,8 @@ pub enum Command {
     Help,
     /// Serve.
     Serve(Args),
+    /// Print a group's log.
+    GroupLog(group_log::Args),
 }
 
 /// The options of `serve`.
@@ -63,6 +73,7 @@ pub fn parse(args: impl IntoIterator<Item = String>) -> Result<Command, String> 
     let mut args = args.into_iter();
     match args.next().as_deref() {
         Some("serve") => {}
+        Some("group-log") => return Ok(group_log::parse(args)?.map_or(Command::Help, Command::GroupLog)),
         Some("--help" | "-h" | "help") | None => return Ok(Command::Help),
         Some(other) => return Err(format!("unknown command '{other}'; try --help")),
     }
