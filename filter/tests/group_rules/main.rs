@@ -15,3 +15,4 @@ mod state_bytes;
 mod syncs;
 mod time;
 mod transactions;
+mod worked_rebalance;
