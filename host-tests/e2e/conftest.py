@@ -1,12 +1,13 @@
 """Fixtures of the end-to-end ring. Servers and clients start once per session and are shared; every test has topics of its own."""
 
+import contextlib
 import itertools
 import os
 import re
 
 import pytest
 from ring import paths  # noqa: F401  (first: it puts the checkout on the module path)
-from ring import clients, programs, targets, wire
+from ring import clients, group_wire, groups, programs, targets, wire
 from ring.waiting import eventually
 
 
@@ -136,3 +137,54 @@ def new_topic(target, new_name):
 def topic(new_topic):
     """A new topic of one partition."""
     return new_topic()
+
+
+@pytest.fixture
+def coordinator(target, new_name):
+    """`coordinator(group=None, versions=None)`: a connection to the coordinator of a group, of a new one by default, once it serves."""
+    with contextlib.ExitStack() as opened:
+
+        def connect(group=None, versions=None, bootstrap=None, **options):
+            group = new_name() if group is None else group
+            connection = opened.enter_context(group_wire.GroupConnection(bootstrap or target.bootstrap, group, versions, **options))
+            if group:
+                eventually(lambda: connection.coordinators(group)[0][1] == group_wire.NONE, what="a coordinator")
+                eventually(lambda: connection.describe()[0].error == group_wire.NONE, what="a coordinator that serves")
+            return connection
+
+        yield connect
+
+
+@pytest.fixture(scope="session")
+def member_programs(tmp_path_factory):
+    """Processes for group members."""
+    kept = groups.Programs(tmp_path_factory.mktemp("members"))
+    yield kept
+    kept.close()
+
+
+@pytest.fixture
+def new_group(target, new_name, new_topic, member_programs):
+    """`new_group(partitions=4)`: a group without members, on a new topic, or on `topics`, {name: partitions}."""
+    made = []
+
+    def create(partitions=4, topics=None, bootstrap=None):
+        topics = topics or {new_topic(partitions): partitions}
+        made.append(groups.Group(bootstrap or target.bootstrap, new_name(), topics, member_programs.take))
+        return made[-1]
+
+    yield create
+    living = [member for group in made for member in group.members if member.ended is None]
+    for member in living:
+        member.order("stop")
+    for member in living:
+        with contextlib.suppress(groups.ClientError):
+            member.wait_ended()
+    for member in [member for group in made for member in group.ever]:
+        member_programs.give_back(member)
+
+
+@pytest.fixture
+def group(new_group):
+    """A group without members, on a new topic of four partitions."""
+    return new_group()

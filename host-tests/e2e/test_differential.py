@@ -1,17 +1,16 @@
 """The same script on Apache Kafka and on the target: what a client sees is the same, but for what known_differences.toml lists."""
 
-import tomllib
+import contextlib
 
 import pytest
-from ring import batch, samples, wire
+from ring import batch, group_wire, samples, wire
 from ring.clients import ClientError
-from ring.paths import E2E
+from ring.differential import assert_same
 from ring.reading import read_all
+from ring.seats import gather, seat
 from ring.waiting import eventually
 
 pytestmark = [pytest.mark.differential, pytest.mark.only_on("index", "message-id")]
-
-KNOWN = tomllib.loads((E2E / "known_differences.toml").read_text())["difference"]
 
 
 class Script:
@@ -155,15 +154,58 @@ def transactions(script):
     script.note("java begins a transaction", failed)
 
 
-SCENARIOS = [records, offsets, errors_of_topics, idempotence, hostile_produce, transactions]
+def group_requests(script):
+    """Error codes of group requests that are wrong or early; what is as it should be is in test_group_requests.py."""
+    topic = script.topic()
+
+    @contextlib.contextmanager
+    def at(suffix, **options):
+        group = f"{script.name}{suffix}" if suffix is not None else ""
+        with group_wire.GroupConnection(script.bootstrap, group, **options) as opened:
+            if group:
+                eventually(lambda: opened.coordinators(group)[0][1] == wire.NONE)
+                eventually(lambda: opened.describe()[0].error == wire.NONE)
+            yield opened
+
+    with at("-simple") as ask:
+        script.note("commit of a topic that does not exist", list(ask.commit({(f"{topic}-none", 0): 1}).values()))
+        script.note("commit of a partition that does not exist", list(ask.commit({(topic, 7): 1}).values()))
+        script.note("commit of an offset below zero", list(ask.commit({(topic, 0): -5}).values()))
+        script.note("commit of no metadata", list(ask.commit({(topic, 0): (1, None)}).values()))
+        script.note("commit of nothing", ask.commit({}))
+        script.note("fetch of no partition", ask.offsets([]))
+        script.note("coordinator of an unknown type", ask.coordinators("x", type_=7)[0][1])
+        script.note("leave of nobody", ask.leave())
+        script.note("delete of a simple consumer's group", list(ask.delete().values()))
+    with at(None) as ask:
+        script.note("the group without a name: commit", list(ask.commit({(topic, 0): 1}).values()))
+        script.note("the group without a name: fetch", ask.offsets([(topic, 0)])[0])
+        script.note("the group without a name: delete", ask.delete())
+    with at("-pending") as one, at("-pending") as two, at("-pending") as three:
+        first, second = seat(one, session_ms=6000), seat(two, session_ms=6000)
+        gather(first)
+        three.join()  # an id, and no more
+        second.send_join()
+        eventually(lambda: first.beat() == group_wire.REBALANCE_IN_PROGRESS)
+        first.send_join()
+        two.socket.settimeout(2)
+        try:
+            script.note("who asked for an id holds up a round", second.take_join().error)
+        except TimeoutError:
+            script.note("who asked for an id holds up a round", "it waits")
+    with at("-fenced") as ask, at("-fenced") as other:
+        (member,) = gather(seat(ask, instance="one"))
+        script.note("join by an id of another instance", other.join(member=member.member, instance="two").error)
+        script.note("join by the id and without the instance", other.join(member=member.member).error)
+        script.note("join by another id of the instance", other.join(member="else", instance="one").error)
+        script.note("beat by another id of the instance", other.heartbeat("else", 1, "one"))
+        script.note("leave by another id of the instance", other.leave(("else", "one")))
+        script.note("commit of the old generation", list(member.commit({(topic, 0): 1}, generation=0).values()))
+        script.note("commit without a generation", list(member.commit({(topic, 0): 1}, generation=-1).values()))
+        script.note("sync of a later generation", other.sync(member.member, 5, instance="one").error)
 
 
-def known(scenario, step, target):
-    for entry in KNOWN:
-        fits = entry["step"] == step or (entry["step"].endswith("*") and step.startswith(entry["step"][:-1]))
-        if entry["scenario"] == scenario and fits and target in entry["on"]:
-            return entry
-    return None
+SCENARIOS = [records, offsets, errors_of_topics, idempotence, hostile_produce, transactions, group_requests]
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.__name__)
@@ -173,10 +215,4 @@ def test_clients_see_the_same_on_apache_kafka(target, apache_kafka, client, new_
     for script in (on_kafka, on_target):
         scenario(script)
 
-    differing = [step for step, value in on_kafka.seen.items() if on_target.seen[step] != value]
-    table = {step: known(scenario.__name__, step, target.name) for step in on_kafka.seen}
-    new = {step: (on_kafka.seen[step], on_target.seen[step]) for step in differing if table[step] is None}
-    assert not new, "on Kafka, on the target"
-    listed = [entry for entry in KNOWN if entry["scenario"] == scenario.__name__ and target.name in entry["on"]]
-    stale = [entry["step"] for entry in listed if not any(table[step] is entry for step in differing)]
-    assert not stale, "listed, but they do not differ"
+    assert_same(scenario.__name__, on_kafka.seen, on_target.seen, target.name)

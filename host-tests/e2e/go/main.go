@@ -59,6 +59,15 @@ type command struct {
 	MaxWaitMs         int          `json:"max_wait_ms"`
 	MaxBytes          int32        `json:"max_bytes"`
 	MaxPartitionBytes int32        `json:"max_partition_bytes"`
+	Group             string       `json:"group"`
+	Topics            []string     `json:"topics"`
+	InstanceID        string       `json:"instance_id"`
+	Assignors         []string     `json:"assignors"`
+	Commit            string       `json:"commit"`
+	SessionMs         int          `json:"session_ms"`
+	HeartbeatMs       int          `json:"heartbeat_ms"`
+	RebalanceMs       int          `json:"rebalance_ms"`
+	MetadataMs        int          `json:"metadata_ms"`
 }
 
 var outLock sync.Mutex
@@ -105,7 +114,7 @@ func errorName(err error) string {
 	return fmt.Sprintf("%T", err)
 }
 
-func run(text []byte) error {
+func run(text []byte, in *bufio.Scanner) error {
 	cmd := command{ClientID: "e2e-franz-go", Acks: "all", Codec: "none", TimeoutMs: 30000, MinBytes: 1, MaxWaitMs: 200}
 	if err := json.Unmarshal(text, &cmd); err != nil {
 		return err
@@ -117,6 +126,8 @@ func run(text []byte) error {
 		return produce(ctx, &cmd)
 	case "consume":
 		return consume(ctx, &cmd)
+	case "group":
+		return group(&cmd, in)
 	}
 	return fmt.Errorf("unknown op %q", cmd.Op)
 }
@@ -125,7 +136,7 @@ func main() {
 	in := bufio.NewScanner(os.Stdin)
 	in.Buffer(nil, 64<<20)
 	for in.Scan() {
-		if err := run(in.Bytes()); err != nil {
+		if err := run(in.Bytes(), in); err != nil {
 			line(map[string]any{"error": errorName(err), "message": err.Error()})
 		} else {
 			line(map[string]any{"done": true})

@@ -5,7 +5,7 @@ const fzstd = require('fzstd');
 const lz4 = require('lz4-napi');
 const snappy = require('kafkajs-snappy');
 const zstd = require('@bokuweb/zstd-wasm');
-const { CompressionCodecs, CompressionTypes, Kafka, KafkaJSProtocolError, logLevel } = require('kafkajs');
+const { CompressionCodecs, CompressionTypes, Kafka, KafkaJSProtocolError, PartitionAssigners, logLevel } = require('kafkajs');
 
 CompressionCodecs[CompressionTypes.Snappy] = snappy;
 CompressionCodecs[CompressionTypes.LZ4] = () => ({
@@ -131,6 +131,70 @@ async function consume(command) {
   }
 }
 
+/** The built-in assigner of members in turn, under the name and with the bytes by which Kafka's other clients know theirs. */
+function roundRobin(name) {
+  return ({ cluster }) => {
+    const assigner = PartitionAssigners.roundRobin({ cluster });
+    return { ...assigner, name, assign: assigner.assign.bind(assigner), protocol: ({ topics }) => ({ ...assigner.protocol({ topics }), name }) };
+  };
+}
+
+/** A group member until it is told to stop. It commits each record, or each batch when all of it is told. */
+async function group(command, input) {
+  const consumer = kafka({ ...command, client_id: command.client_id || 'e2e-kafkajs' }).consumer({
+    groupId: command.group,
+    maxWaitTimeInMs: 200,
+    ...(command.assignors && { partitionAssigners: command.assignors.map(roundRobin) }),
+    ...(command.session_ms && { sessionTimeout: command.session_ms }),
+    ...(command.heartbeat_ms && { heartbeatInterval: command.heartbeat_ms }),
+    ...(command.rebalance_ms && { rebalanceTimeout: command.rebalance_ms }),
+    ...(command.metadata_ms && { metadataMaxAge: command.metadata_ms }),
+  });
+  let owned = [];
+  const consumed = new Map();
+  const { GROUP_JOIN, REBALANCING, COMMIT_OFFSETS, CRASH } = consumer.events;
+  const give = () => owned.length && line({ revoked: owned.splice(0) });
+  consumer.on(REBALANCING, give);
+  consumer.on(GROUP_JOIN, ({ payload }) => {
+    give();
+    owned = Object.entries(payload.memberAssignment).flatMap(([topic, numbers]) => numbers.map((number) => [topic, number]));
+    line({ assigned: [...owned], member: payload.memberId });
+  });
+  consumer.on(COMMIT_OFFSETS, ({ payload }) =>
+    line({
+      committed: {
+        offsets: payload.topics.flatMap(({ topic, partitions }) => partitions.map(({ partition, offset }) => [topic, Number(partition), Number(offset)])),
+      },
+    }),
+  );
+  const crashed = new Promise((_, reject) => consumer.on(CRASH, ({ payload }) => payload.restart || reject(payload.error)));
+  const stopped = (async () => {
+    for (;;) {
+      const { value, done } = await input.next();
+      const order = done ? 'stop' : JSON.parse(value).op;
+      if (order === 'stop') return;
+      await consumer.commitOffsets([...consumed.values()]);
+      consumed.clear();
+    }
+  })();
+  const policy = command.commit || 'batch';
+  try {
+    await consumer.connect();
+    await consumer.subscribe({ topics: command.topics, fromBeginning: true });
+    await consumer.run({
+      autoCommit: policy !== 'manual',
+      ...(policy === 'record' && { autoCommitThreshold: 1 }),
+      eachMessage: async ({ topic, partition, message }) => {
+        printRecord(topic, partition, message);
+        consumed.set(`${topic}/${partition}`, { topic, partition, offset: String(BigInt(message.offset) + 1n) });
+      },
+    });
+    await Promise.race([stopped, crashed]);
+  } finally {
+    await consumer.disconnect();
+  }
+}
+
 function printRecord(topic, partition, message) {
   const headers = [];
   for (const [name, values] of Object.entries(message.headers || {})) {
@@ -156,10 +220,11 @@ function nameOf(error) {
 
 async function main() {
   await zstd.init();
-  for await (const text of readline.createInterface({ input: process.stdin })) {
-    const command = JSON.parse(text);
+  const input = readline.createInterface({ input: process.stdin })[Symbol.asyncIterator]();
+  for (let text = await input.next(); !text.done; text = await input.next()) {
+    const command = JSON.parse(text.value);
     try {
-      await { produce, consume }[command.op](command);
+      await { produce, consume, group }[command.op](command, input);
       line({ done: true });
     } catch (error) {
       line({ error: nameOf(error), message: error.message });

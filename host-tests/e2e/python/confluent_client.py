@@ -2,11 +2,13 @@
 
 import time
 
+import orders
 from confluent_kafka import OFFSET_BEGINNING, OFFSET_END, Consumer, KafkaError, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewPartitions, NewTopic, OffsetSpec
-from protocol import KafkaFailure, line, record_line, records, serve, stay
+from protocol import KafkaFailure, line, places, record_line, records, serve, stay
 
 
+BATCH = 500
 # Where librdkafka abbreviates the names of Kafka's error table.
 TABLE_NAMES = {
     "UNKNOWN_TOPIC_OR_PART": "UNKNOWN_TOPIC_OR_PARTITION",
@@ -142,6 +144,112 @@ def consume(command):
         consumer.close()
 
 
+class Member:
+    """A group member until it is told to stop. What was consumed and not yet committed is committed on revocation."""
+
+    def __init__(self, command):
+        optional = {
+            "group.instance.id": command.get("instance_id"),
+            "partition.assignment.strategy": ",".join(command.get("assignors") or []),
+            "session.timeout.ms": command.get("session_ms"),
+            "heartbeat.interval.ms": command.get("heartbeat_ms"),
+            "max.poll.interval.ms": command.get("rebalance_ms"),
+            "topic.metadata.refresh.interval.ms": command.get("metadata_ms"),
+        }
+        self.fatal = None
+        self.consumer = Consumer(
+            {
+                "bootstrap.servers": command["bootstrap"],
+                "client.id": command.get("client_id", "e2e-librdkafka"),
+                "group.id": command["group"],
+                "enable.auto.commit": False,
+                "auto.offset.reset": "earliest",
+                "fetch.wait.max.ms": 200,
+                "error_cb": self.trouble,
+                **{name: value for name, value in optional.items() if value},
+            }
+        )
+        self.policy = command.get("commit", "batch")
+        self.uncommitted = {}
+        self.consumer.subscribe(command["topics"], on_assign=self.assigned, on_revoke=self.revoked, on_lost=self.lost)
+
+    def trouble(self, error):
+        """What librdkafka gets over by itself, or the end of this member."""
+        if error.fatal() or error.code() == KafkaError._FATAL:
+            self.fatal = error
+        else:
+            line({"trouble": {"error": failure(error).name}})
+
+    def assigned(self, _, partitions):
+        line({"assigned": places(partitions)})
+
+    def revoked(self, _, partitions):
+        self.commit()
+        self.forget(partitions)
+        line({"revoked": places(partitions)})
+
+    def lost(self, _, partitions):
+        self.forget(partitions)
+        line({"lost": places(partitions)})
+
+    def forget(self, partitions):
+        for each in partitions:
+            self.uncommitted.pop((each.topic, each.partition), None)
+
+    def commit(self):
+        """A commit that the coordinator refuses is told, and stays to be done."""
+        if not self.uncommitted:
+            return
+        try:
+            self.consumer.commit(offsets=[TopicPartition(*at, offset) for at, offset in self.uncommitted.items()], asynchronous=False)
+        except KafkaException as refused:
+            line({"refused": {"error": failure(refused.args[0]).name}})
+            return
+        line({"committed": {"offsets": [[*at, offset] for at, offset in self.uncommitted.items()]}})
+        self.uncommitted.clear()
+
+    def take(self, message):
+        error = message.error()
+        if error is not None:
+            self.trouble(error)
+            return
+        content = (message.timestamp()[1], message.key(), message.value(), message.headers())
+        record_line(message.topic(), message.partition(), message.offset(), *content)
+        self.uncommitted[message.topic(), message.partition()] = message.offset() + 1
+        if self.policy == "record":
+            self.commit()
+
+    def work(self, waiting):
+        """A record is told before the next poll, where its partition may be revoked; a batch ends where a poll finds nothing."""
+        while (order := orders.next_of(waiting)) != "stop":
+            if order == "commit":
+                self.commit()
+            message = self.consumer.poll(0.1)
+            for _ in range(BATCH):
+                if message is None:
+                    break
+                self.take(message)
+                message = self.consumer.poll(0)
+            else:
+                if message is not None:
+                    self.take(message)
+            if self.policy == "batch":
+                self.commit()
+            if self.fatal is not None:
+                raise failure(self.fatal)
+
+
+def group(command):
+    waiting = orders.read()
+    member = Member(command)
+    try:
+        member.work(waiting)
+    except KafkaException as exception:
+        raise failure(exception.args[0]) from exception
+    finally:
+        member.consumer.close()
+
+
 def admin(command):
     client = AdminClient({"bootstrap.servers": command["bootstrap"]})
     timeout = command.get("timeout_ms", 20000) / 1000
@@ -184,4 +292,4 @@ def admin(command):
         raise failure(exception.args[0]) from exception
 
 
-serve({"produce": produce, "consume": consume, "admin": admin})
+serve({"produce": produce, "consume": consume, "group": group, "admin": admin})

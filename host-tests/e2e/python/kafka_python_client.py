@@ -2,9 +2,14 @@
 
 import time
 
-from kafka import KafkaConsumer, KafkaProducer, TopicPartition
+import orders
+from kafka import ConsumerRebalanceListener, KafkaConsumer, KafkaProducer, OffsetAndMetadata, TopicPartition
+from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssignor
+from kafka.coordinator.assignors.range import RangePartitionAssignor
+from kafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssignor
+from kafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitionAssignor
 from kafka.errors import KafkaError
-from protocol import KafkaFailure, line, record_line, records, serve, stay
+from protocol import KafkaFailure, line, places, record_line, records, serve, stay
 
 
 def name_of(error):
@@ -115,4 +120,90 @@ def consume(command):
         consumer.close()
 
 
-serve({"produce": produce, "consume": consume})
+ASSIGNORS = {
+    "range": RangePartitionAssignor,
+    "roundrobin": RoundRobinPartitionAssignor,
+    "sticky": StickyPartitionAssignor,
+    "cooperative-sticky": CooperativeStickyAssignor,
+}
+
+
+class Member(ConsumerRebalanceListener):
+    """A group member until it is told to stop. What was consumed and not yet committed is committed on revocation."""
+
+    def __init__(self, command):
+        optional = {
+            "group_instance_id": command.get("instance_id"),
+            "partition_assignment_strategy": [ASSIGNORS[name] for name in command.get("assignors") or []],
+            "session_timeout_ms": command.get("session_ms"),
+            "heartbeat_interval_ms": command.get("heartbeat_ms"),
+            "max_poll_interval_ms": command.get("rebalance_ms"),
+            "metadata_max_age_ms": command.get("metadata_ms"),
+        }
+        self.consumer = KafkaConsumer(
+            bootstrap_servers=command["bootstrap"],
+            client_id=command.get("client_id", "e2e-kafka-python"),
+            group_id=command["group"],
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            fetch_max_wait_ms=200,
+            **{name: value for name, value in optional.items() if value},
+        )
+        self.policy = command.get("commit", "batch")
+        self.uncommitted = {}
+        self.consumer.subscribe(command["topics"], listener=self)
+
+    def on_partitions_assigned(self, assigned):
+        line({"assigned": places(assigned)})
+
+    def on_partitions_revoked(self, revoked):
+        self.commit()
+        self.forget(revoked)
+        line({"revoked": places(revoked)})
+
+    def on_partitions_lost(self, lost):
+        self.forget(lost)
+        line({"lost": places(lost)})
+
+    def forget(self, partitions):
+        for each in partitions:
+            self.uncommitted.pop(each, None)
+
+    def commit(self):
+        """A commit that the coordinator refuses is told, and stays to be done."""
+        if not self.uncommitted:
+            return
+        try:
+            self.consumer.commit({at: OffsetAndMetadata(offset, "", -1) for at, offset in self.uncommitted.items()})
+        except KafkaError as refused:
+            line({"refused": {"error": name_of(refused)}})
+            return
+        line({"committed": {"offsets": [[*at, offset] for at, offset in self.uncommitted.items()]}})
+        self.uncommitted.clear()
+
+    def work(self, waiting):
+        while (order := orders.next_of(waiting)) != "stop":
+            if order == "commit":
+                self.commit()
+            for at, batch in self.consumer.poll(timeout_ms=100).items():
+                for record in batch:
+                    record_line(at.topic, at.partition, record.offset, record.timestamp, record.key, record.value, record.headers)
+                    self.uncommitted[at] = record.offset + 1
+                    if self.policy == "record":
+                        self.commit()
+            if self.policy == "batch":
+                self.commit()
+
+
+def group(command):
+    waiting = orders.read()
+    member = Member(command)
+    try:
+        member.work(waiting)
+    except KafkaError as error:
+        raise KafkaFailure(name_of(error), str(error)) from error
+    finally:
+        member.consumer.close()
+
+
+serve({"produce": produce, "consume": consume, "group": group})

@@ -72,8 +72,13 @@ def record_line(topic, partition, offset, timestamp, key, value, headers):
     )
 
 
+def places(partitions):
+    """Topic and number of each, as lines have them."""
+    return [[each.topic, each.partition] for each in partitions]
+
+
 def serve(operations):
-    for text in sys.stdin:
+    while text := sys.stdin.readline():
         command = json.loads(text)
         try:
             operations[command["op"]](command)

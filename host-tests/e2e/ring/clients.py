@@ -48,15 +48,19 @@ class Client:
         self.lines = queue.SimpleQueue()
         threading.Thread(target=_forward, args=(self.process.stdout, self.lines), daemon=True).start()
 
-    def stream(self, op, **command):
-        """Run a command and yield its lines as they come; raises ClientError when it failed."""
+    def send(self, op, **command):
+        """Write a command, without waiting for anything."""
         if self.process is None or self.process.poll() is not None:
             self._start()
+        self.process.stdin.write(json.dumps({"op": op, **command}) + "\n")
+        self.process.stdin.flush()
+
+    def stream(self, op, **command):
+        """Run a command and yield its lines as they come; raises ClientError when it failed."""
         deadline = time.monotonic() + command.get("timeout_ms", 30000) / 1000 + GRACE_S
         seen = []
         try:
-            self.process.stdin.write(json.dumps({"op": op, **command}) + "\n")
-            self.process.stdin.flush()
+            self.send(op, **command)
             while True:
                 line = self._next(deadline)
                 if line is None:

@@ -28,7 +28,9 @@ SNAPSHOTS_OFTEN = {
     "managedLedgerCursorPositionFlushSeconds": 1,
 }
 INDEX_SETTINGS = {**SMALL_LEDGERS, **SNAPSHOTS_OFTEN}
-FILTER_CONFIG = {INDEX: {"offsets": "index"}, MESSAGE_ID: {"offsets": "message-id"}}
+# A group of a test need not wait for members that do not come.
+NO_DELAY = {"group_initial_rebalance_delay_ms": 0}
+FILTER_CONFIG = {INDEX: {"offsets": "index", **NO_DELAY}, MESSAGE_ID: {"offsets": "message-id", **NO_DELAY}}
 ENVOY_WORKERS = 2
 # Records keep timestamps of years ago, which Kafka would take as a reason to delete them.
 KEEP_EVERYTHING = {"log.retention.ms": -1}
@@ -60,7 +62,7 @@ class ApacheKafka:
 
 
 class Isthmus:
-    serves_groups = False
+    serves_groups = True
 
     def __init__(self, folder, mode, version):
         self.name = mode

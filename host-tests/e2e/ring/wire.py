@@ -16,6 +16,7 @@ MESSAGE_TOO_LARGE, COORDINATOR_LOAD_IN_PROGRESS, INVALID_TOPIC, INVALID_REQUIRED
 UNSUPPORTED_VERSION, TOPIC_ALREADY_EXISTS, INVALID_PARTITIONS, INVALID_REPLICATION_FACTOR = 35, 36, 37, 38
 OUT_OF_ORDER_SEQUENCE_NUMBER, DUPLICATE_SEQUENCE_NUMBER, INVALID_PRODUCER_EPOCH, INVALID_RECORD = 45, 46, 47, 87
 EARLIEST, LATEST = -2, -1
+NO_TAGS = b"\0"
 MAX_RESPONSE_BYTES = 256 << 20
 
 
@@ -116,11 +117,11 @@ class Connection:
     def __exit__(self, *_):
         self.socket.close()
 
-    def send(self, key, body, version=None):
-        """Send a request with header v1; returns its correlation id."""
+    def send(self, key, body, version=None, flexible=False):
+        """Send a request with header v1, or v2 where its version is a flexible one; returns its correlation id."""
         correlation = next(self.correlations)
         version = VERSION[key] if version is None else version
-        header = i16(key) + i16(version) + i32(correlation) + string(self.client_id)
+        header = i16(key) + i16(version) + i32(correlation) + string(self.client_id) + (NO_TAGS if flexible else b"")
         self.socket.sendall(blob(header + body))
         return correlation
 

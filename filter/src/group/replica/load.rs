@@ -40,8 +40,8 @@ pub fn check(applied: Option<Position>, position: Position, entry: Option<&Entry
     match seen {
         _ if !follows => Err(Breach("an entry is missing")),
         Some(Some(seen)) if seen > applied => Err(Breach("a writer had seen what is not there")),
-        Some(None) => Err(Breach("the log begins a second time")),
-        Some(Some(_)) | None => Ok(()),
+        // Nothing seen: one of several that wrote to the empty log at the same time.
+        Some(_) | None => Ok(()),
     }
 }
 
@@ -203,4 +203,38 @@ fn fold(state: &mut State, position: Position, payload: Option<Bytes>) -> Result
     check(state.log.applied, position, entry.as_ref())?;
     apply(state, position, entry.as_ref(), payload.as_ref().map_or(0, Bytes::len), |_, _, _, _| {});
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn position(ledger: u64, entry: u64) -> Position {
+        Position { ledger, entry }
+    }
+
+    fn after(seen: Option<Position>) -> Entry {
+        Entry { seen: seen.map(Into::into), ..Entry::default() }
+    }
+
+    #[test]
+    fn a_log_is_followed_entry_by_entry_and_ledger_by_ledger() {
+        let applied = position(3, 4);
+        for (next, follows) in [((3, 5), true), ((4, 0), true), ((3, 6), false), ((4, 1), false)] {
+            let checked = check(Some(applied), position(next.0, next.1), Some(&after(Some(applied))));
+            assert_eq!(checked.is_ok(), follows, "{next:?}");
+        }
+    }
+
+    #[test]
+    fn what_a_writer_had_seen_must_be_there() {
+        assert!(check(Some(position(3, 4)), position(4, 0), Some(&after(Some(position(3, 7))))).is_err());
+        assert!(check(None, position(4, 0), Some(&after(Some(position(3, 7))))).is_err());
+    }
+
+    #[test]
+    fn several_may_write_to_an_empty_log_at_the_same_time() {
+        assert_eq!(check(None, position(3, 0), Some(&after(None))), Ok(()));
+        assert_eq!(check(Some(position(3, 0)), position(3, 1), Some(&after(None))), Ok(()));
+    }
 }

@@ -55,6 +55,9 @@ const STALE: Duration = Duration::from_secs(30);
 const BACKOFF_MIN: Duration = Duration::from_millis(100);
 const BACKOFF_MAX: Duration = Duration::from_secs(2);
 
+/// How often a log that cannot be followed is read before the operator is told again.
+const BREACHES_PER_LINE: u32 = 100;
+
 /// A group that nobody asks about for so long is forgotten.
 const IDLE: Duration = Duration::from_secs(60);
 
@@ -553,9 +556,12 @@ impl Replica {
     /// The log is not what it must be: it is read anew, and the second time nobody is kept waiting.
     fn on_breach(&mut self, Breach(what): Breach, now: Now) {
         self.breaches = self.breaches.saturating_add(1);
-        self.log.push((Level::Warn, format!("group {}: its log is read anew: {what}", self.name)));
+        if self.breaches == 1 {
+            self.log.push((Level::Warn, format!("group {}: its log is read anew: {what}", self.name)));
+        }
         let again = self.breaches > 1;
-        if again {
+        // Once, and then once in a while: it is read again and again.
+        if self.breaches % BREACHES_PER_LINE == 2 {
             self.log.push((
                 Level::Error,
                 format!(
@@ -712,12 +718,14 @@ impl Replica {
             Body::Loading { since, .. } => Some(*since + LOADING),
             Body::Unloaded | Body::Creating { .. } | Body::Loaded(_) => None,
         };
-        let loaded = matches!(self.body, Body::Loaded(_)) && self.carried && self.retry_at.is_none();
+        let loaded = matches!(self.body, Body::Loaded(_)) && self.carried;
         let state_goes = self.state().map(|_| self.confirmed_at + STALE);
         let in_flight = self.appender.in_flight_since().map(|sent| sent + SILENCE);
-        let beat = self.liveness.next_beat().filter(|_| loaded);
-        let proposals = self.proposals.next_look().filter(|_| loaded);
-        let snapshot = self.snapshots.next_deadline().filter(|_| loaded);
+        // Nothing of this is done before the next attempt: what is due meanwhile is not to be called for over and over.
+        let driven = loaded && self.retry_at.is_none();
+        let beat = self.liveness.next_beat().filter(|_| driven);
+        let proposals = self.proposals.next_look().filter(|_| driven);
+        let snapshot = self.snapshots.next_deadline().filter(|_| driven);
         let retry = self.retry_at.filter(|_| self.carried);
         let own = [loading, state_goes, in_flight, beat, proposals, snapshot, retry, self.asks.next_deadline()];
         own.into_iter().flatten().min()

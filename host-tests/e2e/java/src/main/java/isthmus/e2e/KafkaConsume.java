@@ -90,7 +90,7 @@ final class KafkaConsume {
         return config;
     }
 
-    private static JsonNode json(ConsumerRecord<byte[], byte[]> record) {
+    static JsonNode json(ConsumerRecord<byte[], byte[]> record) {
         var line = Answer.object().put("topic", record.topic()).put("partition", record.partition());
         line.put("offset", record.offset()).put("timestamp", record.timestamp());
         line.put("key", Answer.hex(record.key())).put("value", Answer.hex(record.value()));

@@ -17,7 +17,7 @@ public final class Main {
         for (String line = in.readLine(); line != null; line = in.readLine()) {
             var out = new Answer(System.out);
             try {
-                run(Answer.MAPPER.readTree(line), out);
+                run(Answer.MAPPER.readTree(line), in, out);
                 out.done();
             } catch (Exception failure) {
                 out.error(failure);
@@ -26,10 +26,11 @@ public final class Main {
         System.exit(0); // clients that could not be closed must not hold the process
     }
 
-    private static void run(JsonNode command, Answer out) throws Exception {
+    private static void run(JsonNode command, BufferedReader in, Answer out) throws Exception {
         switch (command.get("op").asText()) {
             case "produce" -> KafkaProduce.run(command, out);
             case "consume" -> KafkaConsume.run(command, out);
+            case "group" -> KafkaGroup.run(command, in, out);
             case "admin" -> KafkaAdmin.run(command, out);
             case "pulsar-write" -> PulsarWrite.run(command, out);
             case "pulsar-read" -> PulsarRead.run(command, out);

@@ -1,0 +1,1 @@
+//! Entries of several writers, straight into `apply`.

@@ -1,0 +1,477 @@
+//! One connection to the broker: what the host's carrier keeps of it, what the broker has attached to it, and the wires between.
+
+use std::collections::BTreeSet;
+
+use bytes::Bytes;
+use isthmus::group::replica::link::{Command, Event, LinkError, ReadFrom};
+use isthmus::ids::{ConnectionId, Position};
+
+use crate::time::{MS, Micros, SECOND};
+use crate::world::{Happening, World};
+
+/// How long a connection waits for an answer of the broker.
+const ANSWER: Micros = 30 * SECOND;
+
+/// The largest message.
+const MAX_BYTES: usize = 5 * 1024 * 1024;
+
+/// Which of the carrier's things an event is of. Their events overtake each other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Of {
+    Reader(u64),
+    Producer(u64),
+    Guard(u64),
+}
+
+/// To the broker.
+#[derive(Clone, Debug)]
+pub(crate) enum Frame {
+    Subscribe { reader: u64, from: ReadFrom },
+    Flow { reader: u64, permits: u32 },
+    AskLast { reader: u64, request: u64 },
+    CloseReader { reader: u64 },
+    Producer { producer: u64 },
+    Send { producer: u64, sequence_id: u64, payload: Bytes },
+    CloseProducer { producer: u64 },
+    Guard { guard: u64, acknowledged: Option<Position> },
+    RemoveGuard { guard: u64 },
+}
+
+#[derive(Debug)]
+pub(crate) struct Reader {
+    id: u64,
+    /// The next entry to be delivered is this or the first behind it.
+    next: Position,
+    permits: u32,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(crate) struct Link {
+    pub(crate) host: usize,
+    pub(crate) client: usize,
+    /// Nothing that comes later reaches the broker.
+    pub(crate) ends: Option<Micros>,
+    pub(crate) latency: Micros,
+    /// Nothing comes from the broker any more.
+    pub(crate) deaf: bool,
+    /// Nothing reaches the broker any more.
+    pub(crate) mute: bool,
+    /// Its broker does not know that it lost the topic: it sees no entry from here on.
+    pub(crate) deposed: Option<usize>,
+    to_broker: Micros,
+    to_host: [Micros; 3],
+    /// The carrier's.
+    reader: Option<u64>,
+    producer: Option<u64>,
+    guard: Option<u64>,
+    awaited: BTreeSet<u64>,
+    /// The broker's.
+    at_broker: Option<Reader>,
+    producer_at_broker: Option<u64>,
+}
+
+impl Link {
+    pub(crate) fn new(host: usize, client: usize, latency: Micros) -> Self {
+        Self {
+            host,
+            client,
+            ends: None,
+            latency,
+            deaf: false,
+            mute: false,
+            deposed: None,
+            to_broker: 0,
+            to_host: [0; 3],
+            reader: None,
+            producer: None,
+            guard: None,
+            awaited: BTreeSet::new(),
+            at_broker: None,
+            producer_at_broker: None,
+        }
+    }
+
+    pub(crate) fn is_open(&self) -> bool {
+        self.ends.is_none()
+    }
+
+    fn carries_anything(&self) -> bool {
+        self.reader.is_some() || self.producer.is_some() || self.guard.is_some()
+    }
+
+    /// Whether the broker holds anything for it.
+    pub(crate) fn is_attached(&self) -> bool {
+        self.at_broker.is_some() || self.producer_at_broker.is_some()
+    }
+}
+
+impl World {
+    /// The connection acts: its carrier does what it is told, its client gets its answer.
+    pub(crate) fn attend(&mut self, connection: u32) {
+        let Some(link) = self.links.get(&connection).filter(|link| link.is_open()) else { return };
+        let (host, client) = (link.host, link.client);
+        loop {
+            while let Some((_, command)) = self.hosts[host].groups.poll_command(ConnectionId(connection)) {
+                self.execute(connection, command);
+            }
+            if !self.take_answer(client, host) {
+                break;
+            }
+        }
+        let is_carrier = self.hosts[host].groups.is_carrier(ConnectionId(connection), &self.group);
+        if !is_carrier && self.links[&connection].carries_anything() {
+            self.close_carrier(connection);
+        }
+        self.hosts[host].groups.settled(ConnectionId(connection));
+    }
+
+    fn execute(&mut self, connection: u32, command: Command) {
+        let id = self.new_id();
+        match command {
+            Command::OpenReader(from) => {
+                self.close_reader(connection);
+                self.links.get_mut(&connection).expect("open").reader = Some(id);
+                self.request(connection, id, Frame::Subscribe { reader: id, from });
+            }
+            Command::Flow(permits) => {
+                if let Some(reader) = self.links[&connection].reader {
+                    self.send(connection, Frame::Flow { reader, permits });
+                }
+            }
+            Command::AskLast => {
+                if let Some(reader) = self.links[&connection].reader {
+                    self.request(connection, id, Frame::AskLast { reader, request: id });
+                }
+            }
+            Command::CloseReader => self.close_reader(connection),
+            Command::OpenProducer => {
+                self.close_producer(connection);
+                self.links.get_mut(&connection).expect("open").producer = Some(id);
+                self.request(connection, id, Frame::Producer { producer: id });
+            }
+            Command::Send { sequence_id, payload } => {
+                if let Some(producer) = self.links[&connection].producer {
+                    self.send(connection, Frame::Send { producer, sequence_id, payload });
+                }
+            }
+            Command::CloseProducer => self.close_producer(connection),
+            Command::Guard { acked } => {
+                self.links.get_mut(&connection).expect("open").guard = Some(id);
+                self.request(connection, id, Frame::Guard { guard: id, acknowledged: acked });
+            }
+            Command::RemoveGuard => {
+                self.links.get_mut(&connection).expect("open").guard = Some(id);
+                self.request(connection, id, Frame::RemoveGuard { guard: id });
+            }
+        }
+    }
+
+    fn close_carrier(&mut self, connection: u32) {
+        self.close_reader(connection);
+        self.close_producer(connection);
+        self.links.get_mut(&connection).expect("open").guard = None;
+    }
+
+    fn close_reader(&mut self, connection: u32) {
+        if let Some(reader) = self.links.get_mut(&connection).and_then(|link| link.reader.take()) {
+            self.send(connection, Frame::CloseReader { reader });
+        }
+    }
+
+    fn close_producer(&mut self, connection: u32) {
+        if let Some(producer) = self.links.get_mut(&connection).and_then(|link| link.producer.take()) {
+            self.send(connection, Frame::CloseProducer { producer });
+        }
+    }
+
+    fn request(&mut self, connection: u32, request: u64, frame: Frame) {
+        self.links.get_mut(&connection).expect("open").awaited.insert(request);
+        let of = match frame {
+            Frame::Subscribe { reader, .. } | Frame::AskLast { reader, .. } => Of::Reader(reader),
+            Frame::Producer { producer } => Of::Producer(producer),
+            Frame::Guard { guard, .. } | Frame::RemoveGuard { guard } => Of::Guard(guard),
+            Frame::Flow { .. } | Frame::CloseReader { .. } | Frame::Send { .. } | Frame::CloseProducer { .. } => return,
+        };
+        let error = Err(LinkError::Other("no answer in time".to_owned()));
+        let event = match frame {
+            Frame::Subscribe { .. } => Event::ReaderOpened(error),
+            Frame::AskLast { .. } => Event::Last(Err(LinkError::Other("no answer in time".to_owned()))),
+            Frame::Producer { .. } => Event::ProducerOpened(Err(LinkError::Other("no answer in time".to_owned()))),
+            Frame::Guard { .. } => Event::GuardDone(error),
+            Frame::RemoveGuard { .. } => Event::GuardRemoved(error),
+            Frame::Flow { .. } | Frame::CloseReader { .. } | Frame::Send { .. } | Frame::CloseProducer { .. } => return,
+        };
+        self.after(ANSWER, Happening::Overdue { connection, request, of, event });
+        self.send(connection, frame);
+    }
+
+    fn delay(&mut self, connection: u32) -> Micros {
+        let latency = self.links[&connection].latency;
+        let late = if self.dice.permille(5) { self.dice.between(0, 50 * MS) } else { 0 };
+        latency + self.dice.between(0, latency) + late
+    }
+
+    fn send(&mut self, connection: u32, frame: Frame) {
+        let at = self.now + self.delay(connection);
+        let link = self.links.get_mut(&connection).expect("open");
+        link.to_broker = link.to_broker.max(at);
+        if !link.mute {
+            let at = link.to_broker;
+            self.at(at, Happening::AtBroker { connection, frame });
+        }
+    }
+
+    fn tell(&mut self, connection: u32, of: Of, request: Option<u64>, event: Event) {
+        let Some(link) = self.links.get(&connection).filter(|link| link.is_open() && !link.deaf) else { return };
+        let stream = match of {
+            Of::Reader(_) => 0,
+            Of::Producer(_) => 1,
+            Of::Guard(_) => 2,
+        };
+        let _ = link;
+        let at = self.now + self.delay(connection);
+        let link = self.links.get_mut(&connection).expect("open");
+        link.to_host[stream] = link.to_host[stream].max(at);
+        let at = link.to_host[stream];
+        self.at(at, Happening::AtHost { connection, of, request, event });
+    }
+
+    /// The broker did not answer in time.
+    pub(crate) fn overdue(&mut self, connection: u32, request: u64, of: Of, event: Event) {
+        if self.links.get(&connection).is_some_and(|link| link.awaited.contains(&request)) {
+            self.at_host(connection, of, Some(request), event, true);
+        }
+    }
+
+    /// Something comes from the broker.
+    pub(crate) fn at_host(&mut self, connection: u32, of: Of, request: Option<u64>, event: Event, own: bool) {
+        let Some(link) = self.links.get_mut(&connection).filter(|link| link.is_open() && (own || !link.deaf)) else {
+            return;
+        };
+        if let Some(request) = request
+            && !link.awaited.remove(&request)
+        {
+            return;
+        }
+        let known = match of {
+            Of::Reader(id) => link.reader == Some(id),
+            Of::Producer(id) => link.producer == Some(id),
+            Of::Guard(id) => link.guard == Some(id),
+        };
+        if !known {
+            return;
+        }
+        match &event {
+            Event::ReaderOpened(Err(_)) | Event::ReaderClosed => link.reader = None,
+            Event::ProducerOpened(Err(_)) | Event::ProducerClosed => link.producer = None,
+            Event::GuardDone(_) | Event::GuardRemoved(_) => link.guard = None,
+            Event::ReaderOpened(Ok(()))
+            | Event::Message(..)
+            | Event::Last(_)
+            | Event::ProducerOpened(Ok(_))
+            | Event::Receipt { .. } => {}
+        }
+        let host = link.host;
+        let group = self.group.clone();
+        let carries = self.on_host(host, Some(connection), |groups, now| {
+            groups.on_event(ConnectionId(connection), &group, event, now)
+        });
+        if !carries && self.links[&connection].is_open() {
+            self.close_carrier(connection);
+        }
+    }
+
+    /// Something comes from a host.
+    pub(crate) fn at_broker(&mut self, connection: u32, frame: Frame) {
+        let now = self.now;
+        let Some(link) = self.links.get_mut(&connection) else { return };
+        if link.ends.is_some_and(|ends| ends <= now) {
+            return;
+        }
+        let refusal = self.refusal.clone().filter(|(until, _)| *until > now).map(|(_, error)| error);
+        match frame {
+            Frame::Subscribe { reader, from } => {
+                let error = match refusal {
+                    Some(error) => Some(error),
+                    None if !self.topic.exists => Some(LinkError::NotFound),
+                    None => None,
+                };
+                if let Some(error) = error {
+                    return self.tell(connection, Of::Reader(reader), Some(reader), Event::ReaderOpened(Err(error)));
+                }
+                let next = match from {
+                    ReadFrom::Earliest => Position { ledger: 0, entry: 0 },
+                    ReadFrom::At(position) => position,
+                    ReadFrom::Latest => self.behind_last(connection),
+                };
+                let link = self.links.get_mut(&connection).expect("known");
+                link.at_broker = Some(Reader { id: reader, next, permits: 0 });
+                self.tell(connection, Of::Reader(reader), Some(reader), Event::ReaderOpened(Ok(())));
+            }
+            Frame::Flow { reader, permits } => {
+                if let Some(open) = link.at_broker.as_mut().filter(|open| open.id == reader) {
+                    open.permits += permits;
+                    self.pump(connection);
+                }
+            }
+            Frame::AskLast { reader, request } => {
+                if link.at_broker.as_ref().is_none_or(|open| open.id != reader) {
+                    return;
+                }
+                let last = match refusal {
+                    Some(error) => Err(error),
+                    None => Ok(self.last_seen_by(connection).map(|(position, _)| position)),
+                };
+                self.tell(connection, Of::Reader(reader), Some(request), Event::Last(last));
+            }
+            Frame::CloseReader { reader } => {
+                link.at_broker.take_if(|open| open.id == reader);
+            }
+            Frame::Producer { producer } => {
+                if let Some(error) = refusal {
+                    let event = Event::ProducerOpened(Err(error));
+                    return self.tell(connection, Of::Producer(producer), Some(producer), event);
+                }
+                link.producer_at_broker = Some(producer);
+                self.topic.create();
+                let event = Event::ProducerOpened(Ok(MAX_BYTES));
+                self.tell(connection, Of::Producer(producer), Some(producer), event);
+            }
+            Frame::Send { producer, sequence_id, payload } => {
+                if link.producer_at_broker == Some(producer) {
+                    self.take_send(connection, producer, sequence_id, payload);
+                }
+            }
+            Frame::CloseProducer { producer } => {
+                link.producer_at_broker.take_if(|open| *open == producer);
+            }
+            Frame::Guard { guard, acknowledged } => {
+                let done = match refusal {
+                    Some(error) => Err(error),
+                    None if !self.topic.exists => Err(LinkError::NotFound),
+                    None => {
+                        if self.topic.guard(acknowledged) {
+                            self.counts.guard_moves += 1;
+                        }
+                        Ok(())
+                    }
+                };
+                self.tell(connection, Of::Guard(guard), Some(guard), Event::GuardDone(done));
+            }
+            Frame::RemoveGuard { guard } => {
+                self.topic.remove_guard();
+                self.tell(connection, Of::Guard(guard), Some(guard), Event::GuardRemoved(Ok(())));
+            }
+        }
+    }
+
+    /// An entry is on its way to the disk.
+    fn take_send(&mut self, connection: u32, producer: u64, sequence_id: u64, payload: Bytes) {
+        if self.links[&connection].deposed.is_some() {
+            // Fenced: it is never stored, and its producer is told late or never.
+            if self.dice.permille(500) {
+                let at = self.now + self.dice.between(MS, 5 * SECOND);
+                self.at(at, Happening::Fenced { connection, producer });
+            }
+            return;
+        }
+        if self.dice.permille(self.lossy) {
+            self.counts.lost_sends += 1;
+            return;
+        }
+        let took = self.dice.between(200, 2 * MS);
+        self.stores_at = self.stores_at.max(self.now + took).max(self.stalled_until);
+        let incarnation = self.topic.incarnation;
+        let store = Happening::Store { connection, producer, sequence_id, payload: payload.clone(), incarnation };
+        let at = self.stores_at;
+        self.at(at, store);
+        if self.dice.permille(self.lossy) {
+            self.counts.duplicates += 1;
+            let late = if self.dice.permille(500) { 0 } else { self.dice.between(0, 3 * SECOND) };
+            // Nobody waits for this one's receipt.
+            let again = Happening::Store { connection, producer: 0, sequence_id, payload, incarnation };
+            self.at(at + late, again);
+        }
+    }
+
+    /// An entry is stored.
+    pub(crate) fn store(&mut self, connection: u32, producer: u64, sequence_id: u64, payload: Bytes, incarnation: u64) {
+        if self.topic.incarnation != incarnation || !self.topic.exists {
+            return;
+        }
+        if self.dice.permille(5) {
+            self.topic.roll();
+        }
+        let (position, effects) = self.topic.append(payload, self.now, &mut self.dice, &mut self.counts);
+        self.judge_effects(&effects);
+        let waits = self.links.get(&connection).is_some_and(|link| link.producer_at_broker == Some(producer));
+        if waits {
+            if self.dice.permille(self.lossy) {
+                self.counts.lost_receipts += 1;
+            } else {
+                let event = Event::Receipt { sequence_id, position: Some(position) };
+                self.tell(connection, Of::Producer(producer), None, event);
+            }
+        }
+        let readers: Vec<u32> =
+            self.links.iter().filter(|(_, link)| link.at_broker.is_some()).map(|(connection, _)| *connection).collect();
+        for connection in readers {
+            self.pump(connection);
+        }
+        self.replay_now_and_then();
+    }
+
+    fn last_seen_by(&self, connection: u32) -> Option<(Position, usize)> {
+        let end = self.links[&connection].deposed.unwrap_or(self.topic.len());
+        let last = end.checked_sub(1)?;
+        self.topic.get(last).map(|(position, _)| (*position, last))
+    }
+
+    fn behind_last(&self, connection: u32) -> Position {
+        let behind = |position: Position| Position { entry: position.entry + 1, ..position };
+        self.last_seen_by(connection).map_or(Position { ledger: 0, entry: 0 }, |(position, _)| behind(position))
+    }
+
+    /// Delivers what the reader may have.
+    fn pump(&mut self, connection: u32) {
+        let Some(link) = self.links.get_mut(&connection) else { return };
+        let end = link.deposed.unwrap_or(self.topic.len());
+        let Some(reader) = &mut link.at_broker else { return };
+        let id = reader.id;
+        let mut index = self.topic.index_of(reader.next);
+        let mut messages = Vec::new();
+        while reader.permits > 0 && index < end {
+            let Some((position, payload)) = self.topic.get(index) else { break };
+            reader.permits -= 1;
+            reader.next = Position { entry: position.entry + 1, ..*position };
+            messages.push((*position, payload.clone()));
+            index += 1;
+        }
+        for (position, payload) in messages {
+            self.tell(connection, Of::Reader(id), None, Event::Message(position, Some(payload)));
+        }
+    }
+
+    /// The broker closes what a connection has of the topic.
+    pub(crate) fn close_at_broker(&mut self, connection: u32) {
+        let Some(link) = self.links.get_mut(&connection) else { return };
+        link.deposed = None;
+        let (reader, producer) = (link.at_broker.take(), link.producer_at_broker.take());
+        if let Some(reader) = reader {
+            self.tell(connection, Of::Reader(reader.id), None, Event::ReaderClosed);
+        }
+        if let Some(producer) = producer {
+            self.tell(connection, Of::Producer(producer), None, Event::ProducerClosed);
+        }
+    }
+
+    /// A producer of a deposed owner learns that it cannot write.
+    pub(crate) fn fenced(&mut self, connection: u32, producer: u64) {
+        if let Some(link) = self.links.get_mut(&connection)
+            && link.producer_at_broker.take_if(|open| *open == producer).is_some()
+        {
+            self.tell(connection, Of::Producer(producer), None, Event::ProducerClosed);
+        }
+    }
+}
