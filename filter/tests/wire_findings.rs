@@ -5,6 +5,9 @@
 use std::io::Write;
 use std::path::Path;
 
+#[path = "../../fuzz/src/group_entry.rs"]
+mod group_entry;
+mod group_support;
 #[path = "../../fuzz/src/kafka_frame.rs"]
 mod kafka_frame;
 #[path = "../../fuzz/src/pulsar_entry.rs"]
@@ -38,6 +41,11 @@ fn every_served_api_is_fuzzed() {
     for api in isthmus::apis::APIS {
         assert!(kafka_frame::REQUESTS.iter().any(|(api_key, _)| *api_key == api.key), "{:?}", api.key);
     }
+}
+
+#[test]
+fn group_entries_do_not_fail() {
+    replay("group_entry", group_entry::run);
 }
 
 #[test]
@@ -130,4 +138,31 @@ fn write_pulsar_entry_seeds() {
         let metadata = pulsar::MessageMetadata { compression: Some(compression), uncompressed_size, ..batch.clone() };
         write_seed("pulsar_entry", name, &pulsar::covered(&metadata, &compressed));
     }
+}
+
+/// A group's life as entries of its log, and its state's bytes, for the fuzzer to start from.
+#[test]
+#[ignore = "writes fuzz/seeds/group_entry"]
+fn write_group_entry_seeds() {
+    use group_support::Group;
+    use group_support::events::*;
+    use prost::Message;
+
+    let mut group = Group::stable_of(vec![join("a"), fresh_static("s", "i")]);
+    group.event(commit("a", 1, &[("t", 0, 5), ("u", 1, 6)]));
+    group.event(txn_commit(simple_commit(&[("t", 0, 9)]), 4, 2));
+    write_seed("group_entry", "state", &group.state.encode());
+    group.event(beat(&["a", "s"]));
+    group.event(fresh_static("s2", "i"));
+    group.expire("a");
+    group.time_out();
+    group.event(leave(&[("", Some("i"))]));
+    group.event(delete_offsets(&[("t", 0)]));
+    let mut log = Vec::new();
+    for (_, entry) in &group.log {
+        let payload = entry.encode_to_vec();
+        log.extend_from_slice(&u16::try_from(payload.len()).unwrap().to_be_bytes());
+        log.extend_from_slice(&payload);
+    }
+    write_seed("group_entry", "life", &log);
 }

@@ -1,5 +1,6 @@
 //! What each fuzz target does with its input. Kept apart from libFuzzer so that `cargo test` can replay inputs.
 
+pub mod group_entry;
 pub mod kafka_frame;
 pub mod pulsar_entry;
 pub mod pulsar_frame;

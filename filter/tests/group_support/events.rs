@@ -52,10 +52,10 @@ pub(crate) fn sync(member: &str, generation: i32) -> Sync {
 }
 
 /// The leader's.
-pub(crate) fn assign(leader: &str, generation: i32, assignments: &[(&str, &'static [u8])]) -> Sync {
+pub(crate) fn assign(leader: &str, generation: i32, assignments: &[(&str, &str)]) -> Sync {
     let assignments = assignments
         .iter()
-        .map(|(member, bytes)| Assignment { member: (*member).into(), bytes: Bytes::from_static(bytes) })
+        .map(|(member, bytes)| Assignment { member: (*member).into(), bytes: Bytes::copy_from_slice(bytes.as_bytes()) })
         .collect();
     Sync { assignments, ..sync(leader, generation) }
 }

@@ -5,10 +5,10 @@ pub(crate) mod events;
 pub(crate) mod invariants;
 pub(crate) mod random;
 
-use events::IntoEvent;
+use events::{IntoEvent, assign, join, sync};
 use isthmus::group::apply::{Accepted, apply};
 use isthmus::group::error::GroupError;
-use isthmus::group::log::entry::{Entry, Event, EventPosition, FORMAT};
+use isthmus::group::log::entry::{Entry, Event, EventPosition, Expire, FORMAT, Join, Timeout};
 use isthmus::group::outcome::{Changes, Outcome};
 use isthmus::group::state::{Phase, State};
 use isthmus::ids::Position;
@@ -45,6 +45,55 @@ impl Effect {
 impl Group {
     pub(crate) fn new() -> Self {
         Self::default()
+    }
+
+    /// A group of dynamic members whose first round has just closed: generation 1, the first one leads, nobody has synced.
+    pub(crate) fn completing(ids: &[&str]) -> Self {
+        Self::completing_of(ids.iter().map(|id| join(id)).collect())
+    }
+
+    /// The same of any members.
+    pub(crate) fn completing_of(members: Vec<Join>) -> Self {
+        let mut group = Self::new();
+        for member in members {
+            assert_eq!(group.event(member).outcome, Outcome::Parked);
+        }
+        assert!(group.time_out().changes.completed);
+        assert_eq!(group.state.phase, Phase::Completing);
+        group
+    }
+
+    /// A group of dynamic members in generation 1, to each of which the first one assigned its own id.
+    pub(crate) fn stable(ids: &[&str]) -> Self {
+        Self::stable_of(ids.iter().map(|id| join(id)).collect())
+    }
+
+    /// The same of any members.
+    pub(crate) fn stable_of(members: Vec<Join>) -> Self {
+        let mut group = Self::completing_of(members);
+        group.settle();
+        group
+    }
+
+    /// The leader assigns to each member its own id, and all sync.
+    pub(crate) fn settle(&mut self) {
+        let ids: Vec<String> = self.ids().into_iter().map(str::to_owned).collect();
+        let own: Vec<_> = ids.iter().map(|id| (id.as_str(), id.as_str())).collect();
+        let (leader, generation) = (self.leader().to_owned(), self.state.generation);
+        assert!(self.event(assign(&leader, generation, &own)).changes.assigned);
+        for id in &ids {
+            assert_eq!(self.event(sync(id, generation)).outcome, Outcome::Assignment);
+        }
+    }
+
+    /// The phase takes too long.
+    pub(crate) fn time_out(&mut self) -> Effect {
+        self.event(Timeout { phase: self.state.phase_began })
+    }
+
+    /// A member was not heard from since it was last.
+    pub(crate) fn expire(&mut self, id: &str) -> Effect {
+        self.event(Expire { member: id.into(), seen: self.seen(id) })
     }
 
     /// Where the next entry will stand.
