@@ -2,8 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use bytes::Bytes;
-
 use crate::error::{AdminError, PulsarError};
 use crate::group::id::GroupId;
 use crate::group::log::message::{ProducerName, payload_of, write_send};
@@ -14,18 +12,6 @@ use crate::session::admin::{CallId, HttpReply, Method};
 use crate::session::io::Io;
 use crate::session::pulsar_conn::ProducerEvent;
 use crate::session::requests::Reply;
-
-/// Pulsar deletes the topic when nobody uses it and it has no subscription: whoever uses the group again makes the guard first, so
-/// that nothing is lost, as a DELETE of our own could.
-///
-/// Retention comes first: Pulsar keeps a topic with entries that are to be retained (`PersistentTopic.checkGC`).
-const DELETE_WHEN_UNUSED: [(&str, &[u8]); 2] = [
-    ("/retention", br#"{"retentionTimeInMinutes":0,"retentionSizeInMB":0}"#),
-    (
-        "/inactiveTopicPolicies",
-        br#"{"inactiveTopicDeleteMode":"delete_when_no_subscriptions","maxInactiveDurationSeconds":1,"deleteWhileInactive":true}"#,
-    ),
-];
 
 /// One group's.
 #[derive(Debug, Default)]
@@ -54,16 +40,11 @@ enum Producer {
 
 /// Attached for one purpose, then closed.
 #[derive(Debug)]
-enum Guard {
-    Attaching { consumer: ConsumerId, request: RequestId, then: Then },
-    Removing { consumer: ConsumerId, request: RequestId },
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Then {
-    Leave,
-    Acknowledge(Position),
-    Remove,
+struct Guard {
+    consumer: ConsumerId,
+    request: RequestId,
+    /// What may be trimmed.
+    acked: Option<Position>,
 }
 
 /// By group.
@@ -96,7 +77,7 @@ impl Carriers {
             if !io.shared.groups.is_carrier(io.client.connection, group) {
                 carrier.close(io);
                 orphaned.push(group.clone());
-            } else if let Some(event) = carrier.poll(group, io) {
+            } else if let Some(event) = carrier.poll(io) {
                 any = true;
                 io.shared.groups.on_event(io.client.connection, group, event, io.now);
             }
@@ -150,26 +131,21 @@ impl Carrier {
             }
             Command::CloseProducer => self.close_producer(io),
             Command::Guard { acked } => {
-                self.attach(topic.as_str(), acked.map_or(Then::Leave, Then::Acknowledge), io);
+                self.close_guard(io);
+                let (consumer, request) = io.pulsar.attach_guard(topic.as_str(), &io.client.id, io.now.instant);
+                self.guard = Some(Guard { consumer, request, acked });
             }
             Command::CreateTopic => {
                 let path = topic.admin_path("");
                 self.creating = Some(io.admin.call(Method::Put, path, None, io.now.instant));
             }
-            Command::RemoveGuard => self.attach(topic.as_str(), Then::Remove, io),
         }
     }
 
-    fn attach(&mut self, topic: &str, then: Then, io: &mut Io<'_>) {
-        self.close_guard(io);
-        let (consumer, request) = io.pulsar.attach_guard(topic, &io.client.id, io.now.instant);
-        self.guard = Some(Guard::Attaching { consumer, request, then });
-    }
-
     /// The next thing that happened.
-    fn poll(&mut self, group: &GroupId, io: &mut Io<'_>) -> Option<Event> {
+    fn poll(&mut self, io: &mut Io<'_>) -> Option<Event> {
         self.poll_creating(io)
-            .or_else(|| self.poll_guard(group, io))
+            .or_else(|| self.poll_guard(io))
             .or_else(|| self.poll_producer(io))
             .or_else(|| self.poll_reader(io))
     }
@@ -249,46 +225,15 @@ impl Carrier {
         Some(Event::TopicCreated(made))
     }
 
-    fn poll_guard(&mut self, group: &GroupId, io: &mut Io<'_>) -> Option<Event> {
-        match self.guard.take()? {
-            Guard::Attaching { consumer, request, then } => {
-                let Some(reply) = io.pulsar.take(request) else {
-                    self.guard = Some(Guard::Attaching { consumer, request, then });
-                    return None;
-                };
-                if let Err(error) = reply {
-                    io.pulsar.close_consumer(consumer, io.now.instant);
-                    return Some(Event::GuardDone(Err(link_error(&error))));
-                }
-                match then {
-                    Then::Leave => {}
-                    Then::Acknowledge(position) => io.pulsar.acknowledge_up_to(consumer, position),
-                    Then::Remove => {
-                        let request = io.pulsar.ask(io.now.instant, |id| command::unsubscribe(consumer.0, id));
-                        self.guard = Some(Guard::Removing { consumer, request });
-                        return None;
-                    }
-                }
-                io.pulsar.close_consumer(consumer, io.now.instant);
-                Some(Event::GuardDone(Ok(())))
-            }
-            Guard::Removing { consumer, request } => {
-                let Some(reply) = io.pulsar.take(request) else {
-                    self.guard = Some(Guard::Removing { consumer, request });
-                    return None;
-                };
-                io.pulsar.close_consumer(consumer, io.now.instant);
-                if reply.is_ok() {
-                    // Without them the topic stays, hidden and empty.
-                    for (rest, policy) in DELETE_WHEN_UNUSED {
-                        let path = group.topic(&io.shared.config).admin_path(rest);
-                        let body = Some(("application/json", Bytes::from_static(policy)));
-                        io.admin.call(Method::Post, path, body, io.now.instant);
-                    }
-                }
-                Some(Event::GuardRemoved(reply.map(|_| ()).map_err(|error| link_error(&error))))
-            }
+    fn poll_guard(&mut self, io: &mut Io<'_>) -> Option<Event> {
+        let Guard { consumer, request, acked } = *self.guard.as_ref()?;
+        let reply = io.pulsar.take(request)?;
+        self.guard = None;
+        if let (Ok(_), Some(acked)) = (&reply, acked) {
+            io.pulsar.acknowledge_up_to(consumer, acked);
         }
+        io.pulsar.close_consumer(consumer, io.now.instant);
+        Some(Event::GuardDone(reply.map(|_| ()).map_err(|error| link_error(&error))))
     }
 
     fn close(&mut self, io: &mut Io<'_>) {
@@ -318,12 +263,9 @@ impl Carrier {
     }
 
     fn close_guard(&mut self, io: &mut Io<'_>) {
-        match self.guard.take() {
-            Some(Guard::Attaching { consumer, request, .. } | Guard::Removing { consumer, request }) => {
-                io.pulsar.forget(request);
-                io.pulsar.close_consumer(consumer, io.now.instant);
-            }
-            None => {}
+        if let Some(guard) = self.guard.take() {
+            io.pulsar.forget(guard.request);
+            io.pulsar.close_consumer(guard.consumer, io.now.instant);
         }
     }
 }

@@ -138,7 +138,7 @@ impl Client {
         let mut metadata = vec![0, 0, 0, 0, 0, 1, 0, 1, b't', 0, 0, 0, 1];
         metadata.push(self.metadata);
         let metadata = bytes::Bytes::from(metadata);
-        let names = if self.metadata % 2 == 0 { ["range", "roundrobin"] } else { ["roundrobin", "range"] };
+        let names = if self.metadata.is_multiple_of(2) { ["range", "roundrobin"] } else { ["roundrobin", "range"] };
         names.map(|name| Protocol { name: name.to_owned(), metadata: metadata.clone() }).to_vec()
     }
 }

@@ -214,7 +214,7 @@ impl Fold {
             instance = self.dice.permille(300).then(|| format!("i{}", self.dice.between(0, 3)));
         }
         let metadata = Bytes::from(vec![0, 0, 0, 0, 0, 1, 0, 1, b't', self.dice.between(0, 1) as u8]);
-        let names: &[&str] = *self.dice.pick(&[&["a", "b"][..], &["b", "a"], &["a"], &["a", "b", "c"]]).expect("some");
+        let names: &[&str] = self.dice.pick(&[&["a", "b"][..], &["b", "a"], &["a"], &["a", "b", "c"]]).expect("some");
         let protocols =
             names.iter().map(|name| Protocol { name: (*name).to_owned(), metadata: metadata.clone() }).collect();
         Join {

@@ -34,7 +34,6 @@ pub(crate) enum Frame {
     Send { producer: u64, sequence_id: u64, payload: Bytes },
     CloseProducer { producer: u64 },
     Guard { guard: u64, acknowledged: Option<Position> },
-    RemoveGuard { guard: u64 },
 }
 
 #[derive(Debug)]
@@ -160,10 +159,8 @@ impl World {
                 self.links.get_mut(&connection).expect("open").guard = Some(id);
                 self.request(connection, id, Frame::Guard { guard: id, acknowledged: acked });
             }
-            Command::RemoveGuard => {
-                self.links.get_mut(&connection).expect("open").guard = Some(id);
-                self.request(connection, id, Frame::RemoveGuard { guard: id });
-            }
+            // This broker makes topics by itself.
+            Command::CreateTopic => {}
         }
     }
 
@@ -190,7 +187,7 @@ impl World {
         let of = match frame {
             Frame::Subscribe { reader, .. } | Frame::AskLast { reader, .. } => Of::Reader(reader),
             Frame::Producer { producer } => Of::Producer(producer),
-            Frame::Guard { guard, .. } | Frame::RemoveGuard { guard } => Of::Guard(guard),
+            Frame::Guard { guard, .. } => Of::Guard(guard),
             Frame::Flow { .. } | Frame::CloseReader { .. } | Frame::Send { .. } | Frame::CloseProducer { .. } => return,
         };
         let error = Err(LinkError::Other("no answer in time".to_owned()));
@@ -199,7 +196,6 @@ impl World {
             Frame::AskLast { .. } => Event::Last(Err(LinkError::Other("no answer in time".to_owned()))),
             Frame::Producer { .. } => Event::ProducerOpened(Err(LinkError::Other("no answer in time".to_owned()))),
             Frame::Guard { .. } => Event::GuardDone(error),
-            Frame::RemoveGuard { .. } => Event::GuardRemoved(error),
             Frame::Flow { .. } | Frame::CloseReader { .. } | Frame::Send { .. } | Frame::CloseProducer { .. } => return,
         };
         self.after(ANSWER, Happening::Overdue { connection, request, of, event });
@@ -265,10 +261,11 @@ impl World {
         match &event {
             Event::ReaderOpened(Err(_)) | Event::ReaderClosed => link.reader = None,
             Event::ProducerOpened(Err(_)) | Event::ProducerClosed => link.producer = None,
-            Event::GuardDone(_) | Event::GuardRemoved(_) => link.guard = None,
+            Event::GuardDone(_) => link.guard = None,
             Event::ReaderOpened(Ok(()))
             | Event::Message(..)
             | Event::Last(_)
+            | Event::TopicCreated(_)
             | Event::ProducerOpened(Ok(_))
             | Event::Receipt { .. } => {}
         }
@@ -359,11 +356,6 @@ impl World {
                     }
                 };
                 self.tell(connection, Of::Guard(guard), Some(guard), Event::GuardDone(done));
-            }
-            Frame::RemoveGuard { guard } => {
-                self.topic.remove_guard();
-                self.trim();
-                self.tell(connection, Of::Guard(guard), Some(guard), Event::GuardRemoved(Ok(())));
             }
         }
     }

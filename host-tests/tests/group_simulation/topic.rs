@@ -29,13 +29,11 @@ pub(crate) struct Topic {
     rolls: bool,
     /// The guard's mark-delete position: ledger, and entry or -1.
     guard: Option<(u64, i64)>,
-    /// Without a guard all closed ledgers go.
-    trims_unguarded: bool,
 }
 
 impl Topic {
-    pub(crate) fn new(trims_unguarded: bool) -> Self {
-        Self { trims_unguarded, ..Self::default() }
+    pub(crate) fn new() -> Self {
+        Self::default()
     }
 
     pub(crate) fn create(&mut self) {
@@ -47,9 +45,9 @@ impl Topic {
 
     pub(crate) fn delete(&mut self, now: Micros) {
         let (incarnation, ledger) = (self.incarnation + 1, self.ledger);
-        let (mut truth, trims_unguarded) = (std::mem::take(&mut self.truth), self.trims_unguarded);
+        let mut truth = std::mem::take(&mut self.truth);
         truth.forget(now);
-        *self = Self { incarnation, ledger, truth, trims_unguarded, ..Self::default() };
+        *self = Self { incarnation, ledger, truth, ..Self::default() };
     }
 
     /// The next entry begins a new ledger: the topic was unloaded, or the ledger was full.
@@ -105,14 +103,9 @@ impl Topic {
         self.guard != Some(was)
     }
 
-    pub(crate) fn remove_guard(&mut self) {
-        self.guard = None;
-    }
-
     /// Ledgers that are closed and of which the guard holds nothing go.
     pub(crate) fn trim(&mut self, dice: &mut Dice) -> usize {
-        let all = self.trims_unguarded.then_some((u64::MAX, 0));
-        let Some(guard) = self.guard.or(all) else { return 0 };
+        let guard = self.guard.unwrap_or((u64::MAX, 0));
         let mut gone = 0;
         loop {
             let Some((first, _)) = self.entries.front() else { return gone };

@@ -158,7 +158,7 @@ impl Truth {
 
 /// Digests cost more than all else together: one position in eight has one.
 pub(crate) fn sampled(position: Position, every: bool) -> bool {
-    every || (position.entry ^ position.ledger) % 8 == 0
+    every || (position.entry ^ position.ledger).is_multiple_of(8)
 }
 
 #[allow(clippy::too_many_arguments, reason = "a check looks at everything there is")]

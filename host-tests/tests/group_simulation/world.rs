@@ -77,8 +77,6 @@ pub(crate) struct Plan {
     /// Times of faults, each followed by a time of quiet.
     pub(crate) rounds: u64,
     pub(crate) every_digest: bool,
-    /// What a deleted group leaves behind is trimmed although its topic lives on.
-    pub(crate) trims_unguarded: bool,
 }
 
 /// See the module.
@@ -137,7 +135,7 @@ impl World {
             now: 0,
             counts: Counts { every_digest: plan.every_digest, ..Counts::default() },
             group: GroupId::new("g").expect("a name"),
-            topic: Topic::new(plan.trims_unguarded),
+            topic: Topic::new(),
             hosts,
             links: BTreeMap::new(),
             clients,
@@ -414,6 +412,7 @@ fn brief(happening: &Happening) -> String {
             events.join(", ")
         )
     };
+    #[allow(clippy::wildcard_enum_match_arm, reason = "the rest is shown as it is")]
     match happening {
         Happening::AtBroker { connection, frame: Frame::Send { producer, sequence_id, payload } } => {
             format!("#{connection} SEND p{producer} {sequence_id}: {}", entry(payload))

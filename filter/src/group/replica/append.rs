@@ -70,7 +70,10 @@ pub enum Producer {
     /// None.
     Closed,
     /// PRODUCER waits for its answer.
-    Opening,
+    Opening {
+        /// See above.
+        since: Instant,
+    },
     /// Takes payloads of so many bytes.
     Open {
         /// See above.
@@ -126,6 +129,14 @@ impl Appender {
         self.in_flight.as_ref().map(|sent| sent.at)
     }
 
+    /// Since when PRODUCER waits for its answer.
+    pub fn opening_since(&self) -> Option<Instant> {
+        match self.producer {
+            Producer::Opening { since } => Some(since),
+            Producer::Closed | Producer::Open { .. } => None,
+        }
+    }
+
     /// The number of the next entry to be sent: what is asked now is answered for certain when that is applied.
     pub fn next_number(&self) -> u64 {
         self.number.saturating_add(1)
@@ -165,8 +176,8 @@ impl Appender {
     }
 
     /// PRODUCER is sent.
-    pub fn opening(&mut self) {
-        self.producer = Producer::Opening;
+    pub fn opening(&mut self, now: Instant) {
+        self.producer = Producer::Opening { since: now };
     }
 
     /// The producer is open: a new epoch begins.

@@ -44,8 +44,6 @@ pub enum Command {
     },
     /// Makes the topic by the admin REST: the brokers do not by themselves.
     CreateTopic,
-    /// Deletes the guard, and lets Pulsar delete the topic once nobody uses it.
-    RemoveGuard,
 }
 
 /// Why the carrier could not do what it was told.
@@ -87,6 +85,4 @@ pub enum Event {
     TopicCreated(Result<(), String>),
     /// The guard is made, or not.
     GuardDone(Result<(), LinkError>),
-    /// The guard is deleted, or not.
-    GuardRemoved(Result<(), LinkError>),
 }

@@ -65,6 +65,8 @@ pub enum Load {
     ReadingLast {
         /// That entry.
         last: Position,
+        /// Where the reader is: before the last entry, while those behind cannot be read.
+        at: Position,
     },
     /// Every entry from the first.
     Folding {
@@ -124,7 +126,7 @@ impl Load {
     pub fn on_last(&mut self, last: Option<Position>) -> Step {
         match (&self, last) {
             (Self::AskingLast, Some(last)) => {
-                *self = Self::ReadingLast { last };
+                *self = Self::ReadingLast { last, at: last };
                 Step::Do(vec![Command::OpenReader(ReadFrom::At(last))])
             }
             (Self::AskingLast, None) => Step::Empty,
@@ -136,12 +138,20 @@ impl Load {
     pub fn on_message(&mut self, position: Position, payload: Option<Bytes>) -> Result<Step, Breach> {
         match self {
             Self::Probing | Self::AskingLast => Ok(Step::Wait),
-            Self::ReadingLast { last } => {
+            Self::ReadingLast { last, at } => {
                 let last = *last;
-                if position != last {
+                if position != *at {
                     return Err(Breach("the last entry is not there"));
                 }
-                let base = decode(payload.as_ref()).and_then(|entry| entry.base).map(Position::from);
+                let entry = decode(payload.as_ref());
+                // What is not a filter's names no base; what comes before it does.
+                if entry.is_none()
+                    && let Some(before) = at.previous()
+                {
+                    *at = before;
+                    return Ok(Step::Do(vec![Command::OpenReader(ReadFrom::At(before))]));
+                }
+                let base = entry.and_then(|entry| entry.base).map(Position::from);
                 let from = base.map_or(ReadFrom::Earliest, ReadFrom::At);
                 *self = match base {
                     None => Self::Folding { last, state: Box::default() },

@@ -55,9 +55,6 @@ const STALE: Duration = Duration::from_secs(30);
 const BACKOFF_MIN: Duration = Duration::from_millis(100);
 const BACKOFF_MAX: Duration = Duration::from_secs(2);
 
-/// Attempts to remove the guard of a deleted group.
-const GUARD_REMOVALS: u32 = 5;
-
 /// How often a log that cannot be followed is read before the operator is told again.
 const BREACHES_PER_LINE: u32 = 100;
 
@@ -125,7 +122,7 @@ pub struct Replica {
     carried: bool,
     appender: Appender,
     guard: Guard,
-    guard_removals: u32,
+    identity: Identity,
     asks: Asks,
     clock: LiveClock,
     arrivals: Arrivals,
@@ -152,6 +149,16 @@ enum Guard {
     Made,
 }
 
+/// Whether the producer writes to the topic that the reader reads: one that was deleted is made again by PRODUCER.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Identity {
+    /// The reader, which was there before the producer, is asked for the last entry.
+    Asked {
+        since: Instant,
+    },
+    Same,
+}
+
 impl Replica {
     /// A replica that has read nothing.
     pub fn new(name: GroupId, settings: Settings, memory: Memory, seed: u64, now: Instant) -> Self {
@@ -168,7 +175,7 @@ impl Replica {
             carried: false,
             appender: Appender::new(writer),
             guard: Guard::Unknown,
-            guard_removals: 0,
+            identity: Identity::Same,
             asks: Asks::default(),
             clock: memory.clock,
             arrivals: memory.arrivals,
@@ -289,16 +296,25 @@ impl Replica {
         match event {
             Event::ReaderOpened(Ok(())) => self.on_reader_opened(),
             Event::ReaderOpened(Err(error)) | Event::Last(Err(error)) => self.on_reader_failed(error, now),
-            Event::Last(Ok(last)) => {
-                if let Body::Loading { load, .. } = &mut self.body {
+            Event::Last(Ok(last)) => match &mut self.body {
+                Body::Loading { load, .. } => {
                     let step = load.on_last(last);
                     self.on_step(step, now);
                 }
-            }
+                // Nothing of a log that was followed so far can be gone from its end.
+                Body::Loaded(state) if last >= state.log.applied => self.identity = Identity::Same,
+                Body::Loaded(_) => {
+                    self.on_reader_failed(LinkError::Other("the log is shorter than it was".into()), now)
+                }
+                Body::Unloaded | Body::Creating { .. } => {}
+            },
             Event::Message(position, payload) => self.on_message(position, payload, now),
             Event::ReaderClosed => match self.body {
                 Body::Loading { .. } => self.fail_load(now.instant),
-                Body::Unloaded | Body::Creating { .. } | Body::Loaded(_) => self.tail = Tail::Closed,
+                Body::Unloaded | Body::Creating { .. } | Body::Loaded(_) => {
+                    self.tail = Tail::Closed;
+                    self.guard = Guard::Unknown;
+                }
             },
             Event::ProducerOpened(Ok(max_bytes)) => self.on_producer_opened(max_bytes, now),
             Event::ProducerOpened(Err(LinkError::NotFound)) if matches!(self.body, Body::Creating { asked: false }) => {
@@ -310,7 +326,7 @@ impl Replica {
                 self.on_link_error(error, now);
             }
             Event::TopicCreated(Ok(())) => {
-                self.appender.opening();
+                self.appender.opening(now.instant);
                 self.commands.push_back(Command::OpenProducer);
             }
             Event::TopicCreated(Err(reason)) => {
@@ -330,8 +346,6 @@ impl Replica {
             Event::Receipt { position: None, .. } => {}
             Event::ProducerClosed => self.appender.closed(),
             Event::GuardDone(result) => self.on_guard_done(result, now),
-            Event::GuardRemoved(Ok(())) => self.guard_removals = 0,
-            Event::GuardRemoved(Err(_)) => self.remove_guard(),
         }
         self.drive(now);
     }
@@ -354,6 +368,13 @@ impl Replica {
 
     fn on_reader_failed(&mut self, error: LinkError, now: Now) {
         self.tail = Tail::Closed;
+        if self.state().is_some() {
+            // A producer without a reader may be in another topic of the same name.
+            self.commands.push_back(Command::CloseReader);
+            self.commands.push_back(Command::CloseProducer);
+            self.appender.closed();
+            self.guard = Guard::Unknown;
+        }
         if error == LinkError::NotFound {
             self.appender.closed();
             return self.on_no_topic(now);
@@ -404,15 +425,19 @@ impl Replica {
         }
         if self.asks.any_creating() {
             self.body = Body::Creating { asked: false };
-            self.appender.opening();
+            self.appender.opening(now.instant);
             self.commands.push_back(Command::OpenProducer);
         }
     }
 
     fn on_producer_opened(&mut self, max_bytes: usize, now: Now) {
         self.appender.opened(max_bytes);
-        if let Body::Creating { .. } = self.body {
-            self.begin_load(now.instant);
+        self.identity = Identity::Asked { since: now.instant };
+        match self.body {
+            Body::Creating { .. } => self.begin_load(now.instant),
+            // PRODUCER makes a topic that was just deleted; the reader, which was there before, knows whether it is the same.
+            Body::Loaded(_) => self.commands.push_back(Command::AskLast),
+            Body::Unloaded | Body::Loading { .. } => {}
         }
     }
 
@@ -444,6 +469,8 @@ impl Replica {
     fn on_loaded(&mut self, state: Box<State>, now: Now) {
         self.breaches = 0;
         self.backoff = BACKOFF_MIN;
+        // A producer that was there before the log was read writes to what was read.
+        self.identity = Identity::Same;
         self.confirmed_at = now.instant;
         if state.format > FORMAT {
             self.log.push((
@@ -519,7 +546,7 @@ impl Replica {
         }
         let own = entry.filter(|entry| entry.writer == self.writer);
         let sent = own.and_then(|entry| self.appender.take_sent(entry));
-        let (phase_began, existed) = (state.phase_began, state.exists);
+        let phase_began = state.phase_began;
         let asks = &mut self.asks;
         let accepted = apply(&mut state, position, entry, bytes, |state, index, outcome, changes| {
             let waiting = sent.as_ref().and_then(|sent| sent.asks.get(index).copied().flatten());
@@ -528,14 +555,6 @@ impl Replica {
         self.note_arrival(position, own.is_some(), &state);
         if state.phase_began != phase_began {
             self.proposals.look_now();
-        }
-        if existed && !state.exists {
-            // A deleted group's guard is gone, and so may its topic be soon.
-            self.guard = Guard::Unknown;
-            if own.is_some() {
-                self.guard_removals = GUARD_REMOVALS;
-                self.commands.push_back(Command::RemoveGuard);
-            }
         }
         self.snapshots.on_applied(&state, position, entry, now.instant, &mut self.random, &mut self.log);
         self.body = Body::Loaded(state);
@@ -600,9 +619,8 @@ impl Replica {
     fn lose_link(&mut self) {
         self.tail = Tail::Closed;
         self.appender.closed();
-        if self.guard == Guard::Making {
-            self.guard = Guard::Unknown;
-        }
+        // The topic may be another one when it is met again.
+        self.guard = Guard::Unknown;
         if let Body::Loading { .. } | Body::Creating { .. } = self.body {
             self.body = Body::Unloaded;
         }
@@ -622,8 +640,9 @@ impl Replica {
             self.commands.push_back(Command::CloseReader);
             self.asks.fail_all(GroupError::NotAvailable);
             self.fail_load(now.instant);
+            self.wants_other_carrier = true;
         }
-        if self.appender.in_flight_since().is_some_and(|sent| now.instant.since(sent) >= SILENCE) {
+        if self.silent_since().is_some_and(|since| now.instant.since(since) >= SILENCE) {
             self.commands.push_back(Command::CloseReader);
             self.commands.push_back(Command::CloseProducer);
             self.lose_link();
@@ -631,8 +650,18 @@ impl Replica {
         }
         if self.state().is_some() && now.instant.since(self.confirmed_at) >= STALE {
             self.drop_state(None);
+            self.wants_other_carrier = true;
         }
         self.drive(now);
+    }
+
+    /// Since when the broker owes a sign of life.
+    fn silent_since(&self) -> Option<Instant> {
+        let identity = match (self.appender.producer(), self.identity) {
+            (Producer::Open { .. }, Identity::Asked { since }) if self.state().is_some() => Some(since),
+            (Producer::Open { .. } | Producer::Opening { .. } | Producer::Closed, _) => None,
+        };
+        self.appender.in_flight_since().or(self.appender.opening_since()).or(identity)
     }
 
     /// Carries everything as far as it goes.
@@ -675,11 +704,11 @@ impl Replica {
             return;
         }
         if self.appender.producer() == Producer::Closed {
-            self.appender.opening();
+            self.appender.opening(now.instant);
             self.commands.push_back(Command::OpenProducer);
             return;
         }
-        if !matches!(self.appender.producer(), Producer::Open { .. }) {
+        if !matches!(self.appender.producer(), Producer::Open { .. }) || self.identity != Identity::Same {
             return;
         }
         match self.guard {
@@ -701,15 +730,6 @@ impl Replica {
                 }
                 Some(Err(item)) => self.refuse(&item, GroupError::TooLarge),
             }
-        }
-    }
-
-    /// Another replica is at the guard for a moment; what is not removed in the end holds an empty topic.
-    fn remove_guard(&mut self) {
-        let deleted = self.state().is_some_and(|state| !state.exists);
-        if deleted && self.guard_removals > 0 {
-            self.guard_removals = self.guard_removals.saturating_sub(1);
-            self.commands.push_back(Command::RemoveGuard);
         }
     }
 
@@ -735,14 +755,14 @@ impl Replica {
         };
         let loaded = matches!(self.body, Body::Loaded(_)) && self.carried;
         let state_goes = self.state().map(|_| self.confirmed_at + STALE);
-        let in_flight = self.appender.in_flight_since().map(|sent| sent + SILENCE);
+        let silence = self.silent_since().map(|since| since + SILENCE);
         // Nothing of this is done before the next attempt: what is due meanwhile is not to be called for over and over.
         let driven = loaded && self.retry_at.is_none();
         let beat = self.liveness.next_beat().filter(|_| driven);
         let proposals = self.proposals.next_look().filter(|_| driven);
         let snapshot = self.snapshots.next_deadline().filter(|_| driven);
         let retry = self.retry_at.filter(|_| self.carried);
-        let own = [loading, state_goes, in_flight, beat, proposals, snapshot, retry, self.asks.next_deadline()];
+        let own = [loading, state_goes, silence, beat, proposals, snapshot, retry, self.asks.next_deadline()];
         own.into_iter().flatten().min()
     }
 }
