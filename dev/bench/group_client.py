@@ -139,7 +139,7 @@ class Group:
         protocols = array([string(b"range") + data(struct.pack(">q32x", self.rounds))])
         for connection, member in zip(self.connections, self.members, strict=True):
             timeouts = struct.pack(">ii", SESSION_MS, REBALANCE_MS)
-            connection.send(JOIN_GROUP, 3, string(self.name) + timeouts + string(member) + string(b"consumer") + protocols)
+            connection.send(JOIN_GROUP, 3, string(self.name) + timeouts + string(member) + string(b"bench") + protocols)
         joined = [joined_of(connection.take()) for connection in self.connections]
         self.members = [member for _, _, member in joined]
         generation, leader, _ = joined[0]

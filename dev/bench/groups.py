@@ -98,9 +98,10 @@ class Run:
                     self.commits[who].append(latencies)
             for size in self.plan.sizes:
                 for who in ("filter", "kafka"):
-                    seconds = self.rebalance(who, number, size)
+                    first, again = self.rebalance(who, number, size)
                     if number >= 0:
-                        self.rebalances.setdefault((size, who), []).extend(seconds)
+                        self.rebalances.setdefault(("first", size, who), []).append(first)
+                        self.rebalances.setdefault(("again", size, who), []).extend(again)
             print(f"round {number + 1} of {self.plan.rounds}", flush=True)
         for _ in range(max(1, self.plan.rounds)):
             self.loads.append(self.load())
@@ -124,10 +125,10 @@ class Run:
         return times
 
     def rebalance(self, who, number, size):
-        """Seconds of each round in which all members join again."""
+        """Seconds of the first round, and of each in which all members join again."""
         with Group(self.ports[who], f"group-{number}-{size}".encode(), size) as group:
-            group.round()
-            return timed(self.plan.rebalances, lambda _: group.round())
+            (first,) = timed(1, lambda _: group.round())
+            return first, timed(self.plan.rebalances, lambda _: group.round())
 
     def load(self):
         """Seconds from a fresh Envoy to all offsets of a large group."""
@@ -158,13 +159,19 @@ class Run:
             middle[who] = p50
             print(f"{'bare Pulsar send' if who == 'bare' else who:20} p50 {p50:6.2f}   p99 {p99:6.2f}")
         print(f"filter / bare send at p50: {verdict(middle['filter'] / middle['bare'], COMMIT_TARGET, -1)}")
-        print("\nall members join again and get their assignments; medians [least - most], ms")
-        for size in self.plan.sizes:
-            both = {who: [second * 1000 for second in self.rebalances[size, who]] for who in ("filter", "kafka")}
-            cells = "   ".join(f"{who} {median(all_):7.1f} [{min(all_):.1f} - {max(all_):.1f}]" for who, all_ in both.items())
-            ratio = median(both["filter"]) / median(both["kafka"])
-            print(f"{size:4} members   {cells}   filter / kafka {verdict(ratio, REBALANCE_TARGET, -1)}")
+        told = {"first": f"a new group, initial delay {DELAY_MS} ms", "again": "all members join again"}
+        for which, what in told.items():
+            print(f"\n{what}, until all have their assignments; medians [least - most], ms")
+            for size in self.plan.sizes:
+                self.show_rebalance(which, size)
         print(f"\nload of a group with {self.plan.offsets} offsets, from a fresh Envoy: {verdict(median(self.loads), LOAD_TARGET_S, -1)} s")
+
+    def show_rebalance(self, which, size):
+        """One row."""
+        both = {who: [second * 1000 for second in self.rebalances[which, size, who]] for who in ("filter", "kafka")}
+        cells = "   ".join(f"{who} {median(all_):7.1f} [{min(all_):.1f} - {max(all_):.1f}]" for who, all_ in both.items())
+        ratio = median(both["filter"]) / median(both["kafka"])
+        print(f"{size:4} members   {cells}   filter / kafka {verdict(ratio, REBALANCE_TARGET, -1)}")
 
 
 def timed(count, work):
