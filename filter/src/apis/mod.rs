@@ -141,7 +141,13 @@ pub const APIS: &[Api] = &[
         create_partitions::start,
         "Pulsar places the partitions, whatever an assignment says. A topic without partitions gets none.",
     ),
-    api(ApiKey::DeleteGroups, 0, 2, delete_groups::start, "The group's Pulsar topic stays, empty of members and offsets and hidden from every list."),
+    api(
+        ApiKey::DeleteGroups,
+        0,
+        2,
+        delete_groups::start,
+        "The group's Pulsar topic stays, empty of members and offsets and hidden from every list.",
+    ),
     api(ApiKey::OffsetDelete, 0, 0, offset_delete::start, ""),
     api(
         ApiKey::DescribeCluster,
