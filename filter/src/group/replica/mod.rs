@@ -4,34 +4,33 @@
 //! replica; the oldest that can carries its reader and its producer.
 
 pub mod append;
+mod applying;
 pub mod asks;
 pub mod clock;
 pub mod link;
 mod liveness;
 pub mod load;
 mod proposals;
+mod reading;
 mod requests;
 mod snapshots;
+mod writing;
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::VecDeque;
 use std::time::Duration;
 
-use bytes::Bytes;
-
-use self::append::{Appender, Moment, Producer};
+use self::append::Appender;
 use self::asks::{Answered, Asks};
 use self::clock::{Arrivals, LiveClock, Pace};
 use self::link::{Command, Event, LinkError, ReadFrom};
 use self::liveness::Liveness;
-use self::load::{Breach, Load, Step};
+use self::load::Load;
 use self::proposals::Proposals;
 use self::snapshots::Snapshots;
-use super::apply::{Accepted, apply};
 use super::ask::Ask;
 use super::error::GroupError;
 use super::groups::AskId;
 use super::id::GroupId;
-use super::log::entry::{Entry, FORMAT};
 use super::state::State;
 use crate::ids::{ConnectionId, Position};
 use crate::time::{Instant, Now};
@@ -350,41 +349,6 @@ impl Replica {
         self.drive(now);
     }
 
-    fn on_reader_opened(&mut self) {
-        self.taken = 0;
-        match &mut self.body {
-            Body::Loading { load, .. } => {
-                if let Step::Do(commands) = load.on_opened(PERMITS) {
-                    self.commands.extend(commands);
-                }
-            }
-            Body::Loaded(state) => {
-                self.tail = state.log.applied.map_or(Tail::Following, Tail::AtApplied);
-                self.commands.push_back(Command::Flow(PERMITS));
-            }
-            Body::Unloaded | Body::Creating { .. } => {}
-        }
-    }
-
-    fn on_reader_failed(&mut self, error: LinkError, now: Now) {
-        self.tail = Tail::Closed;
-        if self.state().is_some() {
-            // A producer without a reader may be in another topic of the same name.
-            self.commands.push_back(Command::CloseReader);
-            self.commands.push_back(Command::CloseProducer);
-            self.appender.closed();
-            self.guard = Guard::Unknown;
-        }
-        if error == LinkError::NotFound {
-            self.appender.closed();
-            return self.on_no_topic(now);
-        }
-        if let Body::Loading { .. } = self.body {
-            self.body = Body::Unloaded;
-        }
-        self.on_link_error(error, now);
-    }
-
     fn on_link_error(&mut self, error: LinkError, now: Now) {
         match error {
             LinkError::NotOwner => self.drop_state(Some(GroupError::NotCoordinator)),
@@ -404,200 +368,6 @@ impl Replica {
     fn back_off(&mut self, now: Instant) {
         self.retry_at = Some(now + self.backoff);
         self.backoff = self.backoff.saturating_mul(2).min(BACKOFF_MAX);
-    }
-
-    /// There is no such topic: there is no such group, but for those that make one.
-    fn on_no_topic(&mut self, now: Now) {
-        if !matches!(self.body, Body::Loading { load: Load::Probing, .. }) {
-            // It was there a moment ago: it was deleted. Whoever waits for what was in it is told so.
-            self.asks.fail_all(GroupError::NotCoordinator);
-            self.drop_state(None);
-            return;
-        }
-        self.body = Body::Unloaded;
-        self.guard = Guard::Unknown;
-        for (id, connection, ask) in self.asks.take_loading() {
-            if self.asks.creates(connection, &ask) {
-                self.asks.open(id, connection, ask, now.instant);
-            } else {
-                self.refuse_without_group(id, connection, ask);
-            }
-        }
-        if self.asks.any_creating() {
-            self.body = Body::Creating { asked: false };
-            self.appender.opening(now.instant);
-            self.commands.push_back(Command::OpenProducer);
-        }
-    }
-
-    fn on_producer_opened(&mut self, max_bytes: usize, now: Now) {
-        self.appender.opened(max_bytes);
-        self.identity = Identity::Asked { since: now.instant };
-        match self.body {
-            Body::Creating { .. } => self.begin_load(now.instant),
-            // PRODUCER makes a topic that was just deleted; the reader, which was there before, knows whether it is the same.
-            Body::Loaded(_) => self.commands.push_back(Command::AskLast),
-            Body::Unloaded | Body::Loading { .. } => {}
-        }
-    }
-
-    fn begin_load(&mut self, now: Instant) {
-        let (load, command) = Load::begin();
-        self.tail = Tail::Closed;
-        self.body = Body::Loading { load, since: now };
-        self.commands.push_back(command);
-    }
-
-    fn on_step(&mut self, step: Step, now: Now) {
-        match step {
-            Step::Wait => {}
-            Step::Do(commands) => {
-                self.taken = 0;
-                self.commands.extend(commands);
-            }
-            Step::Loaded(state) => {
-                self.tail = Tail::Following;
-                self.on_loaded(state, now);
-            }
-            Step::Empty => {
-                self.tail = Tail::Closed;
-                self.on_loaded(Box::default(), now);
-            }
-        }
-    }
-
-    fn on_loaded(&mut self, state: Box<State>, now: Now) {
-        self.breaches = 0;
-        self.backoff = BACKOFF_MIN;
-        // A producer that was there before the log was read writes to what was read.
-        self.identity = Identity::Same;
-        self.confirmed_at = now.instant;
-        if state.format > FORMAT {
-            self.log.push((
-                Level::Error,
-                format!("group {}: its log is in format {}, which this filter does not know", self.name, state.format),
-            ));
-            return self.drop_state(Some(GroupError::UnknownFormat));
-        }
-        if let Some(applied) = state.log.applied {
-            self.note_arrival(applied, false, &state);
-        }
-        self.asks.on_reload(&state);
-        self.body = Body::Loaded(state);
-        self.proposals.look_now();
-        for (id, connection, ask) in self.asks.take_loading() {
-            self.start(id, connection, ask, now);
-        }
-    }
-
-    fn note_arrival(&mut self, position: Position, own: bool, state: &State) {
-        let arrival = clock::Arrival { at: self.clock.now(), own };
-        self.arrivals.note(position, arrival, || referenced(state));
-    }
-
-    fn fail_load(&mut self, now: Instant) {
-        self.body = Body::Unloaded;
-        self.tail = Tail::Closed;
-        self.back_off(now);
-    }
-
-    fn on_message(&mut self, position: Position, payload: Option<Bytes>, now: Now) {
-        self.taken = self.taken.saturating_add(1);
-        if self.taken >= TOP_UP {
-            self.commands.push_back(Command::Flow(self.taken));
-            self.taken = 0;
-        }
-        match &mut self.body {
-            Body::Unloaded | Body::Creating { .. } => {}
-            Body::Loading { load, .. } => match load.on_message(position, payload) {
-                Ok(step) => self.on_step(step, now),
-                Err(breach) => self.on_breach(breach, now),
-            },
-            Body::Loaded(state) => {
-                if let Tail::AtApplied(applied) = self.tail {
-                    self.tail = Tail::Following;
-                    if position != applied {
-                        return self.on_breach(Breach("the last entry that was read is not there any more"), now);
-                    }
-                }
-                if state.log.applied.is_some_and(|applied| position <= applied) {
-                    return;
-                }
-                let entry = load::decode(payload.as_ref());
-                self.apply(position, entry.as_ref(), payload.as_ref().map_or(0, Bytes::len), now);
-            }
-        }
-    }
-
-    /// Fast path: what was stored right behind the last entry applied need not be read back.
-    fn on_receipt(&mut self, sequence_id: u64, position: Position, now: Now) {
-        let Body::Loaded(state) = &self.body else { return };
-        let follows = state.log.applied.is_some_and(|applied| applied.is_followed_by(position));
-        let Some(sent) = self.appender.in_flight(sequence_id).filter(|_| follows) else { return };
-        let (entry, bytes) = (sent.entry.clone(), sent.bytes);
-        self.apply(position, Some(&entry), bytes, now);
-    }
-
-    /// The one place where the loaded state changes.
-    fn apply(&mut self, position: Position, entry: Option<&Entry>, bytes: usize, now: Now) {
-        let Body::Loaded(mut state) = std::mem::replace(&mut self.body, Body::Unloaded) else { return };
-        if let Err(breach) = load::check_next(state.log.applied, position, entry) {
-            return self.on_breach(breach, now);
-        }
-        let own = entry.filter(|entry| entry.writer == self.writer);
-        let sent = own.and_then(|entry| self.appender.take_sent(entry));
-        let phase_began = state.phase_began;
-        let asks = &mut self.asks;
-        let accepted = apply(&mut state, position, entry, bytes, |state, index, outcome, changes| {
-            let waiting = sent.as_ref().and_then(|sent| sent.asks.get(index).copied().flatten());
-            asks.on_event(state, waiting, outcome, changes, now.instant);
-        });
-        self.note_arrival(position, own.is_some(), &state);
-        if state.phase_began != phase_began {
-            self.proposals.look_now();
-        }
-        self.snapshots.on_applied(&state, position, entry, now.instant, &mut self.random, &mut self.log);
-        self.body = Body::Loaded(state);
-        match (own, accepted, sent) {
-            (Some(entry), Accepted::Yes, sent) => {
-                self.appender.applied(entry);
-                if let Some(sent) = sent {
-                    self.confirmed_at = now.instant;
-                    self.liveness.on_own_applied(&sent, position);
-                    self.proposals.on_confirmed(sent.number);
-                    self.answer_confirmed(sent.number, now);
-                }
-            }
-            (Some(_), Accepted::No, Some(sent)) if self.appender.epoch_is_open() => {
-                self.appender.refused(sent);
-                self.commands.push_back(Command::CloseProducer);
-            }
-            // Void: written again when the current epoch is open.
-            (Some(_), Accepted::No, Some(sent)) => self.appender.void(sent),
-            (Some(_), Accepted::No, None) | (None, ..) => {}
-        }
-    }
-
-    /// The log is not what it must be: it is read anew, and the second time nobody is kept waiting.
-    fn on_breach(&mut self, Breach(what): Breach, now: Now) {
-        self.breaches = self.breaches.saturating_add(1);
-        if self.breaches == 1 {
-            self.log.push((Level::Warn, format!("group {}: its log is read anew: {what}", self.name)));
-        }
-        let again = self.breaches > 1;
-        // Once, and then once in a while: it is read again and again.
-        if self.breaches % BREACHES_PER_LINE == 2 {
-            self.log.push((
-                Level::Error,
-                format!(
-                    "group {}: its log cannot be followed: {what}; was something trimmed from it, by TTL or by hand? \
-                     Deleting its topic deletes the group with its offsets",
-                    self.name
-                ),
-            ));
-        }
-        self.drop_state(again.then_some(GroupError::NotAvailable));
-        self.back_off(now.instant);
     }
 
     /// Everything that was read is forgotten. What was sent may be found in the log when it is read again, by nobody who would
@@ -655,15 +425,6 @@ impl Replica {
         self.drive(now);
     }
 
-    /// Since when the broker owes a sign of life.
-    fn silent_since(&self) -> Option<Instant> {
-        let identity = match (self.appender.producer(), self.identity) {
-            (Producer::Open { .. }, Identity::Asked { since }) if self.state().is_some() => Some(since),
-            (Producer::Open { .. } | Producer::Opening { .. } | Producer::Closed, _) => None,
-        };
-        self.appender.in_flight_since().or(self.appender.opening_since()).or(identity)
-    }
-
     /// Carries everything as far as it goes.
     fn drive(&mut self, now: Now) {
         if self.retry_at.is_some_and(|at| at <= now.instant) {
@@ -694,59 +455,6 @@ impl Replica {
         }
     }
 
-    /// Sends the next entry, if there is one and it may go.
-    fn write(&mut self, now: Now) {
-        let Body::Loaded(state) = &self.body else { return };
-        let sent = self.appender.next_number().saturating_sub(1);
-        let wanted = self.asks.wants_entry(sent) || self.proposals.wants_entry(sent);
-        // A producer would make a topic that is gone; the reader tells whether it is still the same.
-        if self.tail != Tail::Following || (!wanted && !self.appender.has_queued()) {
-            return;
-        }
-        if self.appender.producer() == Producer::Closed {
-            self.appender.opening(now.instant);
-            self.commands.push_back(Command::OpenProducer);
-            return;
-        }
-        if !matches!(self.appender.producer(), Producer::Open { .. }) || self.identity != Identity::Same {
-            return;
-        }
-        match self.guard {
-            Guard::Made => {}
-            Guard::Making => return,
-            Guard::Unknown => {
-                self.guard = Guard::Making;
-                self.commands.push_back(Command::Guard { acked: None });
-                return;
-            }
-        }
-        let moment = Moment { instant: now.instant, unix: now.unix, applied: state.log.applied, base: state.log.base };
-        loop {
-            match self.appender.next(wanted, &moment) {
-                None => return,
-                Some(Ok((sequence_id, payload))) => {
-                    self.commands.push_back(Command::Send { sequence_id, payload });
-                    return;
-                }
-                Some(Err(item)) => self.refuse(&item, GroupError::TooLarge),
-            }
-        }
-    }
-
-    fn on_guard_done(&mut self, result: Result<(), LinkError>, now: Now) {
-        match result {
-            Ok(()) => {
-                if self.guard == Guard::Making {
-                    self.guard = Guard::Made;
-                }
-            }
-            Err(error) => {
-                self.guard = Guard::Unknown;
-                self.on_link_error(error, now);
-            }
-        }
-    }
-
     /// When [`Replica::on_time`] has work next.
     pub fn next_deadline(&self) -> Option<Instant> {
         let loading = match &self.body {
@@ -765,10 +473,4 @@ impl Replica {
         let own = [loading, state_goes, silence, beat, proposals, snapshot, retry, self.asks.next_deadline()];
         own.into_iter().flatten().min()
     }
-}
-
-fn referenced(state: &State) -> BTreeSet<Position> {
-    let members = state.members.iter().map(|member| member.seen);
-    let events = members.chain([state.phase_began, state.round_began]);
-    events.map(|event| Position { ledger: event.ledger, entry: event.entry }).collect()
 }
