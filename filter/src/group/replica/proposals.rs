@@ -176,8 +176,7 @@ impl Replica {
         }
         self.proposals.offsets_at = Some(now.instant + OFFSETS_EVERY);
         let Body::Loaded(state) = &self.body else { return };
-        let items = expired(state, self.settings.offsets_retention, now.unix);
-        if !items.is_empty() {
+        if let Some(items) = expired(state, self.settings.offsets_retention, now.unix) {
             let event = ExpireOffsets { items, empty_phase: state.phase_began };
             self.appender.push(Item::own(Kind::ExpireOffsets(event)));
         }
@@ -185,25 +184,65 @@ impl Replica {
 }
 
 /// Offsets of a group without members, by when the last one left and by when they were committed
-/// (`OffsetMetadataManager.cleanupExpiredOffsets`).
-fn expired(state: &State, retention: Duration, now: UnixMillis) -> Vec<ExpiredOffset> {
+/// (`OffsetMetadataManager.cleanupExpiredOffsets`). A group that has none goes too; `None`: there is nothing to expire.
+fn expired(state: &State, retention: Duration, now: UnixMillis) -> Option<Vec<ExpiredOffset>> {
     let retention_ms = i64::try_from(retention.as_millis()).unwrap_or(i64::MAX);
     let is_over = |since_ms: i64| since_ms.saturating_add(retention_ms) <= now.0;
-    let Phase::Empty { since_ms } = state.phase else { return Vec::new() };
-    if !is_over(since_ms) {
-        return Vec::new();
+    let Phase::Empty { since_ms } = state.phase else { return None };
+    if !state.exists || !is_over(since_ms) {
+        return None;
     }
-    let offsets = state.offsets.iter().flat_map(|(topic, partitions)| {
-        partitions.iter().map(move |(partition, committed)| (topic, *partition, committed))
+    let over = state.offsets.flat().filter(|(_, _, committed)| is_over(committed.time_ms));
+    let over = over.map(|(topic, partition, committed)| ExpiredOffset {
+        topic: topic.to_owned(),
+        partition,
+        committed: committed.at,
     });
-    let over = offsets.filter(|(_, _, committed)| is_over(committed.time_ms)).map(|(topic, partition, committed)| {
-        ExpiredOffset { topic: topic.clone(), partition, committed: committed.at }
-    });
-    over.take(MAX_EXPIRED).collect()
+    let items: Vec<ExpiredOffset> = over.take(MAX_EXPIRED).collect();
+    (!items.is_empty() || state.offsets.is_empty()).then_some(items)
 }
 
 /// A duration below `bound`.
 pub(super) fn random_up_to(random: u64, bound: Duration) -> Duration {
     let millis = u64::try_from(bound.as_millis()).unwrap_or(u64::MAX).max(1);
     Duration::from_millis(random.checked_rem(millis).unwrap_or(0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::group::state::Committed;
+
+    const WEEK: Duration = Duration::from_secs(7 * 24 * 3600);
+
+    fn days(days: i64) -> UnixMillis {
+        UnixMillis(days * 24 * 3600 * 1000)
+    }
+
+    fn empty_since(day: i64, committed: &[i64]) -> State {
+        let phase = Phase::Empty { since_ms: days(day).0 };
+        let mut state = State { exists: true, phase, ..State::default() };
+        for (partition, day) in committed.iter().enumerate() {
+            let at = EventPosition::default();
+            let committed =
+                Committed { offset: 1, leader_epoch: -1, metadata: String::new(), time_ms: days(*day).0, at };
+            state.offsets.insert("t", partition as i32, committed);
+        }
+        state
+    }
+
+    #[test]
+    fn offsets_expire_when_both_the_group_is_empty_and_they_are_old_for_so_long() {
+        let state = empty_since(10, &[1, 15]);
+        assert_eq!(expired(&state, WEEK, days(16)), None);
+        assert_eq!(expired(&state, WEEK, days(17)).unwrap().len(), 1);
+        assert_eq!(expired(&state, WEEK, days(22)).unwrap().len(), 2);
+    }
+
+    #[test]
+    fn a_group_without_offsets_goes_by_itself_and_one_that_is_gone_is_left_alone() {
+        let state = empty_since(10, &[]);
+        assert_eq!(expired(&state, WEEK, days(17)), Some(Vec::new()));
+        assert_eq!(expired(&State { exists: false, ..state }, WEEK, days(17)), None);
+    }
 }
