@@ -240,18 +240,17 @@ def test_requests_of_one_group_over_two_envoys_agree(target, second_envoy, coord
 
 
 @ISTHMUS
-@pytest.mark.soak
 def test_a_hundred_members_over_two_envoys_become_stable(target, second_envoy, new_topic, coordinator, capsys):
     group = coordinator().group
     doors = [target.bootstrap, second_envoy.bootstrap]
     options = {"session_ms": 60_000, "rebalance_ms": 60_000}
     seats = [seat(coordinator(group, bootstrap=doors[n % 2], timeout_s=120), **options) for n in range(100)]
-    entries = lambda: target.admin.call("GET", f"/admin/v2/persistent/public/default/{group_log(group)}/stats")["msgInCounter"]  # noqa: E731
+    stats = lambda: target.admin.call("GET", f"/admin/v2/persistent/public/default/{group_log(group)}/stats")  # noqa: E731
 
     gather(seats[0])
     for each in seats[1:]:
         each.ask_for_an_id()
-    before = entries()
+    before = stats()
     for each in seats[1:]:
         each.send_join()
     eventually(lambda: seats[0].beat() == codes.REBALANCE_IN_PROGRESS)
@@ -265,9 +264,12 @@ def test_a_hundred_members_over_two_envoys_become_stable(target, second_envoy, n
     stable = time.monotonic() - started
     for thread in threads:
         thread.join(60)
+    after = stats()
     (described,) = coordinator(group).describe()
+    entries, messages, size = (after[name] - before[name] for name in ("msgInCounter", "msgOutCounter", "bytesOutCounter"))
     with capsys.disabled():
-        print(f"\n100 members, 2 Envoys: stable {stable:.2f} s after the last join was sent, {entries() - before} entries in the group's log")
+        print(f"\n100 members, 2 Envoys: stable {stable:.2f} s after the last join was sent; {entries} entries in the group's log,")
+        print(f"given to its replicas as {messages} messages of {size / 1024:.0f} KiB together")
     assert (described.state, len(described.members)) == ("Stable", 100)
 
 
@@ -284,7 +286,6 @@ def settle(each, count, done):
         each.send_join()
 
 
-@pytest.mark.soak
 def test_a_thousand_commits_a_second_for_a_minute(target, coordinator, new_topic, capsys):
     topic = new_topic(10)
     group = coordinator().group
