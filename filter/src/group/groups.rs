@@ -17,8 +17,9 @@ use crate::worker::log::Log;
 /// Bound of replicas of one worker; the next group is not available.
 const MAX_REPLICAS: usize = 10_000;
 
-/// Bound of groups whose clocks are kept when their replicas go.
+/// Bounds of what is kept of groups whose replicas went: groups, and entries over all of them.
 const MAX_MEMORIES: usize = 4_096;
+const MAX_MEMORY_ENTRIES: usize = 100_000;
 
 /// How often replicas that nobody needs are looked for.
 const HOUSEKEEPING: Duration = Duration::from_secs(10);
@@ -47,6 +48,7 @@ pub struct Groups {
     of_connection: BTreeMap<ConnectionId, BTreeSet<GroupId>>,
     memories: BTreeMap<GroupId, Memory>,
     memory_order: VecDeque<GroupId>,
+    memory_entries: usize,
     asks: BTreeMap<AskId, GroupId>,
     answers: BTreeMap<AskId, (ConnectionId, Result<Reply, GroupError>)>,
     /// How many of them wait for each connection.
@@ -78,6 +80,7 @@ impl Groups {
             of_connection: BTreeMap::new(),
             memories: BTreeMap::new(),
             memory_order: VecDeque::new(),
+            memory_entries: 0,
             asks: BTreeMap::new(),
             answers: BTreeMap::new(),
             answered: BTreeMap::new(),
@@ -217,13 +220,19 @@ impl Groups {
                 groups.remove(group);
             }
         }
-        if self.memories.insert(group.clone(), served.replica.into_memory()).is_none() {
-            self.memory_order.push_back(group.clone());
-            if self.memory_order.len() > MAX_MEMORIES
-                && let Some(oldest) = self.memory_order.pop_front()
-            {
-                self.memories.remove(&oldest);
-            }
+        self.remember(group, served.replica.into_memory());
+    }
+
+    fn remember(&mut self, group: &GroupId, memory: Memory) {
+        self.memory_entries = self.memory_entries.saturating_add(memory.entries());
+        match self.memories.insert(group.clone(), memory) {
+            Some(before) => self.memory_entries = self.memory_entries.saturating_sub(before.entries()),
+            None => self.memory_order.push_back(group.clone()),
+        }
+        while self.memory_order.len() > MAX_MEMORIES || self.memory_entries > MAX_MEMORY_ENTRIES {
+            let Some(oldest) = self.memory_order.pop_front() else { return };
+            let entries = self.memories.remove(&oldest).map_or(0, |memory| memory.entries());
+            self.memory_entries = self.memory_entries.saturating_sub(entries);
         }
     }
 

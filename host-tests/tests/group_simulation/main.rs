@@ -23,13 +23,18 @@ use world::{Plan, World};
 /// Seeds that found a defect once.
 const FOUND: [u64; 6] = [3, 4, 6, 13, 17, 103];
 
+/// Whether everything is asked for.
+fn all() -> bool {
+    std::env::var("ISTHMUS_TEST_ALL").is_ok_and(|all| all == "1")
+}
+
 /// How many seeds are run.
 fn seeds(few: u64, many: u64) -> Vec<u64> {
     if let Some(seed) = std::env::var("ISTHMUS_TEST_SEED").ok().and_then(|seed| seed.parse().ok()) {
         return vec![seed];
     }
     let first = std::env::var("ISTHMUS_TEST_FIRST_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(1);
-    let count = if std::env::var_os("ISTHMUS_TEST_ALL").is_some() { many } else { few };
+    let count = if all() { many } else { few };
     FOUND.into_iter().chain((first..first + count).filter(|seed| !FOUND.contains(seed))).collect()
 }
 
@@ -57,7 +62,7 @@ fn the_invariants_hold_whatever_fails() {
 
 fn run_all(name: &'static str, seeds: &[u64]) -> Counts {
     let mut total = Counts::default();
-    let every_digest = std::env::var_os("ISTHMUS_TEST_ALL").is_some();
+    let every_digest = all();
     for seed in seeds {
         let _repeat = Repeat(*seed, name);
         let plan = Plan { seed: *seed, rounds: 6, every_digest };

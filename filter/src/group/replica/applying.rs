@@ -67,7 +67,8 @@ impl Replica {
     }
 }
 
-fn referenced(state: &State) -> BTreeSet<Position> {
+/// Entries whose arrival deadlines are counted from.
+pub(super) fn referenced(state: &State) -> BTreeSet<Position> {
     let members = state.members.iter().map(|member| member.seen);
     let events = members.chain([state.phase_began, state.round_began]);
     events.map(|event| Position { ledger: event.ledger, entry: event.entry }).collect()

@@ -93,6 +93,21 @@ impl Arrivals {
         self.0.entry(position).or_insert(arrival);
     }
 
+    /// Forgets what the state does not refer to.
+    pub fn keep(&mut self, referenced: &BTreeSet<Position>) {
+        self.0.retain(|position, _| referenced.contains(position));
+    }
+
+    /// Entries that are remembered.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether none is.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// When an event was first seen. One that came before anything remembered counts as if it came with the first.
     pub fn of(&self, event: EventPosition) -> Option<Arrival> {
         let position = Position { ledger: event.ledger, entry: event.entry };

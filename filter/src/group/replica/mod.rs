@@ -107,6 +107,13 @@ pub struct Memory {
     arrivals: Arrivals,
 }
 
+impl Memory {
+    /// Entries that it remembers.
+    pub fn entries(&self) -> usize {
+        self.arrivals.len()
+    }
+}
+
 /// See the module.
 #[derive(Debug)]
 pub struct Replica {
@@ -192,8 +199,11 @@ impl Replica {
         }
     }
 
-    /// What outlives it.
-    pub fn into_memory(self) -> Memory {
+    /// What outlives it: of the entries, those that the state refers to.
+    pub fn into_memory(mut self) -> Memory {
+        if let Body::Loaded(state) = &self.body {
+            self.arrivals.keep(&applying::referenced(state));
+        }
         Memory { clock: self.clock, arrivals: self.arrivals }
     }
 
