@@ -90,8 +90,6 @@ pub struct Asks {
     waiting: BTreeMap<AskId, Waiting>,
     answered: Vec<Answered>,
     issued: BTreeMap<ConnectionId, VecDeque<String>>,
-    /// Connections that got an assignment, with its generation: what they read is new enough.
-    assigned: BTreeMap<ConnectionId, i32>,
 }
 
 impl Asks {
@@ -183,11 +181,6 @@ impl Asks {
         self.issued.get(&connection).is_some_and(|issued| issued.iter().any(|id| id == member))
     }
 
-    /// Whether the connection got its assignment in this generation.
-    pub fn is_assigned(&self, connection: ConnectionId, generation: i32) -> bool {
-        self.assigned.get(&connection) == Some(&generation)
-    }
-
     /// Nobody waits for it any more.
     pub fn forget(&mut self, id: AskId) {
         self.waiting.remove(&id);
@@ -197,7 +190,6 @@ impl Asks {
     /// The connection is gone: its requests, as ids.
     pub fn forget_connection(&mut self, connection: ConnectionId) -> BTreeSet<AskId> {
         self.issued.remove(&connection);
-        self.assigned.remove(&connection);
         self.answered.retain(|(_, of, _)| *of != connection);
         self.waiting.extract_if(.., |_, waiting| waiting.connection == connection).map(|(id, _)| id).collect()
     }
@@ -207,7 +199,6 @@ impl Asks {
         for (id, waiting) in std::mem::take(&mut self.waiting) {
             self.answered.push((id, waiting.connection, Err(error)));
         }
-        self.assigned.clear();
     }
 
     /// Answers what is overdue. Gives the ids of those whose event must not be written any more.
@@ -310,7 +301,7 @@ impl Asks {
                     let members = if assigns { members_of(state) } else { Vec::new() };
                     Ok(Reply::Joined(Joined { leader, skip_assignment, members, ..joined(state, &member) }))
                 }
-                (Appending::Sync(member, _), Outcome::Assignment) => self.assigned(connection, state, &member),
+                (Appending::Sync(member, _), Outcome::Assignment) => assigned(state, &member),
                 (Appending::Join(_) | Appending::Sync(..) | Appending::Other, _) => Ok(Reply::Done),
             },
         };
@@ -322,16 +313,6 @@ impl Asks {
             waiting.stage = stage;
             waiting.deadline = now + largest_rebalance(state) + PARKED_EXTRA;
         }
-    }
-
-    fn assigned(&mut self, connection: ConnectionId, state: &State, member: &str) -> Result<Reply, GroupError> {
-        let member = state.member(member).ok_or(GroupError::UnknownMember)?;
-        self.assigned.insert(connection, state.generation);
-        Ok(Reply::Assigned {
-            protocol_type: state.protocol_type.clone(),
-            protocol: state.protocol.clone(),
-            assignment: member.assignment.clone(),
-        })
     }
 
     fn on_changes(&mut self, state: &State, changes: &Changes) {
@@ -391,7 +372,7 @@ impl Asks {
                     let members = if leads { members_of(state) } else { Vec::new() };
                     Ok(Reply::Joined(Joined { members, ..joined(state, &member) }))
                 }
-                Parked::Assigned => self.assigned(connection, state, &member),
+                Parked::Assigned => assigned(state, &member),
             };
             self.answer(id, connection, answer);
         }
@@ -404,7 +385,6 @@ impl Asks {
             .extract_if(.., |_, waiting| matches!(waiting.stage, Stage::Appending(_) | Stage::Confirming { .. }));
         let failed = appending.map(|(id, waiting)| (id, waiting.connection, Err(GroupError::NotCoordinator)));
         self.answered.extend(failed);
-        self.assigned.clear();
     }
 }
 
@@ -414,6 +394,15 @@ enum Parked {
     Answer(Result<Reply, GroupError>),
     Joined,
     Assigned,
+}
+
+fn assigned(state: &State, member: &str) -> Result<Reply, GroupError> {
+    let member = state.member(member).ok_or(GroupError::UnknownMember)?;
+    Ok(Reply::Assigned {
+        protocol_type: state.protocol_type.clone(),
+        protocol: state.protocol.clone(),
+        assignment: member.assignment.clone(),
+    })
 }
 
 fn joined(state: &State, member: &str) -> Joined {

@@ -125,10 +125,6 @@ impl Replica {
     }
 
     fn confirm(&mut self, id: AskId, connection: ConnectionId, now: Now) {
-        let Body::Loaded(state) = &self.body else { return };
-        if state.phase == Phase::Stable && self.asks.is_assigned(connection, state.generation) {
-            return self.asks.answer(id, connection, Ok(Reply::Confirmed));
-        }
         let number = self.appender.next_number();
         self.asks.wait(id, connection, Stage::Confirming { number, then: Then::Read }, now.instant);
     }
