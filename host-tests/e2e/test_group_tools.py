@@ -168,7 +168,7 @@ QUESTIONS = {
 @pytest.mark.only_on("index")
 def test_the_groups_tool_prints_what_it_prints_about_apache_kafka(target, histories, groups_tool):
     on_kafka, on_target = ({}, {})
-    eventually(histories[1].is_alone, within_s=60, what="the end of other tests' members")
+    eventually(histories[1].is_alone, within_s=120, what="the end of other tests' members")
     for question, words in QUESTIONS.items():
         for history, seen in zip(histories, (on_kafka, on_target), strict=True):
             seen[question] = history.groups(groups_tool, words)
