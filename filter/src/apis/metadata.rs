@@ -109,7 +109,9 @@ impl Topic {
             return Self { name: String::new(), state: State::Failed(ResponseError::UnknownTopicId) };
         };
         let state = match KafkaTopic::new(&name) {
-            Ok(topic) => State::Counting { count: CountPartitions::new(&topic, io), topic, create },
+            // Never from memory: a worker that remembers fewer partitions than another told a moment ago would make a consumer group's
+            // leader leave out the new ones.
+            Ok(topic) => State::Counting { count: CountPartitions::ask(&topic, io), topic, create },
             Err(_) => State::Failed(ResponseError::InvalidTopicException),
         };
         Self { name, state }
