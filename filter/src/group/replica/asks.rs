@@ -81,6 +81,29 @@ struct Waiting {
     deadline: Instant,
 }
 
+/// Ids given out on connections that are open.
+type Issued = BTreeMap<ConnectionId, VecDeque<String>>;
+
+fn is_issued(issued: &Issued, connection: ConnectionId, member: &str) -> bool {
+    issued.get(&connection).is_some_and(|issued| issued.iter().any(|id| id == member))
+}
+
+/// Whether a request makes a group where there is none.
+fn creates(issued: &Issued, connection: ConnectionId, ask: &Ask) -> bool {
+    match ask {
+        Ask::Join(join) if join.member.is_empty() => !(join.must_know_id && join.instance.is_none()),
+        Ask::Join(join) => join.instance.is_none() && is_issued(issued, connection, &join.member),
+        Ask::Commit { by, .. } => by.generation < 0 && by.member.is_empty() && by.instance.is_none(),
+        Ask::Sync(_)
+        | Ask::Heartbeat(_)
+        | Ask::Leave(_)
+        | Ask::Delete
+        | Ask::OffsetDelete(_)
+        | Ask::Confirm
+        | Ask::Peek => false,
+    }
+}
+
 /// An answer and whose it is.
 pub type Answered = (AskId, ConnectionId, Result<Reply, GroupError>);
 
@@ -89,7 +112,7 @@ pub type Answered = (AskId, ConnectionId, Result<Reply, GroupError>);
 pub struct Asks {
     waiting: BTreeMap<AskId, Waiting>,
     answered: Vec<Answered>,
-    issued: BTreeMap<ConnectionId, VecDeque<String>>,
+    issued: Issued,
 }
 
 impl Asks {
@@ -101,7 +124,22 @@ impl Asks {
 
     /// Takes what waits for the log to be read.
     pub fn take_loading(&mut self) -> Vec<(AskId, ConnectionId, Ask)> {
-        let loading = self.waiting.extract_if(.., |_, waiting| matches!(waiting.stage, Stage::Loading(_)));
+        self.take_loading_if(|_, _| true)
+    }
+
+    /// Takes what waits for a log that is not there, but for what makes it: that goes on waiting, no longer than before.
+    pub fn take_without_group(&mut self) -> Vec<(AskId, ConnectionId, Ask)> {
+        let issued = std::mem::take(&mut self.issued);
+        let taken = self.take_loading_if(|connection, ask| !creates(&issued, connection, ask));
+        self.issued = issued;
+        taken
+    }
+
+    fn take_loading_if(&mut self, wanted: impl Fn(ConnectionId, &Ask) -> bool) -> Vec<(AskId, ConnectionId, Ask)> {
+        let loading = self.waiting.extract_if(
+            ..,
+            |_, waiting| matches!(&waiting.stage, Stage::Loading(ask) if wanted(waiting.connection, ask)),
+        );
         loading
             .filter_map(|(id, waiting)| match waiting.stage {
                 Stage::Loading(ask) => Some((id, waiting.connection, ask)),
@@ -116,32 +154,6 @@ impl Asks {
     /// Whether any request waits for the log to be read.
     pub fn any_loading(&self) -> bool {
         self.waiting.values().any(|waiting| matches!(waiting.stage, Stage::Loading(_)))
-    }
-
-    /// Whether any request waits for a group that it would make.
-    pub fn any_creating(&self) -> bool {
-        self.waiting.values().any(|waiting| match &waiting.stage {
-            Stage::Loading(ask) => self.creates(waiting.connection, ask),
-            Stage::Appending(_) | Stage::ParkedJoin { .. } | Stage::ParkedSync { .. } | Stage::Confirming { .. } => {
-                false
-            }
-        })
-    }
-
-    /// Whether a request makes a group where there is none.
-    pub fn creates(&self, connection: ConnectionId, ask: &Ask) -> bool {
-        match ask {
-            Ask::Join(join) if join.member.is_empty() => !(join.must_know_id && join.instance.is_none()),
-            Ask::Join(join) => join.instance.is_none() && self.is_issued(connection, &join.member),
-            Ask::Commit { by, .. } => by.generation < 0 && by.member.is_empty() && by.instance.is_none(),
-            Ask::Sync(_)
-            | Ask::Heartbeat(_)
-            | Ask::Leave(_)
-            | Ask::Delete
-            | Ask::OffsetDelete(_)
-            | Ask::Confirm
-            | Ask::Peek => false,
-        }
     }
 
     /// A request goes on to another stage.
@@ -178,7 +190,7 @@ impl Asks {
 
     /// Whether that id was given out on this connection.
     pub fn is_issued(&self, connection: ConnectionId, member: &str) -> bool {
-        self.issued.get(&connection).is_some_and(|issued| issued.iter().any(|id| id == member))
+        is_issued(&self.issued, connection, member)
     }
 
     /// Nobody waits for it any more.

@@ -484,3 +484,76 @@ impl Replica {
         own.into_iter().flatten().min()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::group::ask::JoinAsk;
+    use crate::group::log::entry::Protocol;
+    use crate::time::UnixMillis;
+
+    const CONNECTION: ConnectionId = ConnectionId(1);
+
+    fn at(millis: u64) -> Now {
+        Now { instant: Instant::from_millis(millis), unix: UnixMillis::default() }
+    }
+
+    fn replica() -> Replica {
+        let settings =
+            Settings { initial_delay: Duration::ZERO, max_size: 10, offsets_retention: Duration::from_secs(60) };
+        let mut replica = Replica::new(GroupId::new("g").unwrap(), settings, Memory::default(), 1, at(0).instant);
+        replica.carried(at(0));
+        replica
+    }
+
+    fn join() -> Ask {
+        Ask::Join(JoinAsk {
+            member: String::new(),
+            instance: None,
+            client_id: "app".into(),
+            client_host: "/".into(),
+            session_ms: 10_000,
+            rebalance_ms: 300_000,
+            protocol_type: "consumer".into(),
+            protocols: vec![Protocol { name: "range".into(), metadata: bytes::Bytes::new() }],
+            must_know_id: false,
+        })
+    }
+
+    /// A broker that has no topic and makes none.
+    fn refuse(command: &Command) -> Option<Event> {
+        match command {
+            Command::OpenReader(_) => Some(Event::ReaderOpened(Err(LinkError::NotFound))),
+            Command::OpenProducer => Some(Event::ProducerOpened(Err(LinkError::NotFound))),
+            Command::CreateTopic => Some(Event::TopicCreated(Err("no".into()))),
+            Command::Flow(_)
+            | Command::AskLast
+            | Command::CloseReader
+            | Command::Send { .. }
+            | Command::CloseProducer
+            | Command::Guard { .. } => None,
+        }
+    }
+
+    #[test]
+    fn who_would_make_a_group_is_told_in_time_that_its_topic_cannot_be_made() {
+        let mut replica = replica();
+        replica.ask(AskId(1), CONNECTION, join(), at(0));
+        let mut now = 0;
+        let answered = loop {
+            while let Some(command) = replica.poll_command() {
+                if let Some(event) = refuse(&command) {
+                    replica.on_event(event, at(now));
+                }
+            }
+            let answered = replica.take_answered();
+            if !answered.is_empty() {
+                break answered;
+            }
+            now += 10;
+            assert!(now <= 5_000, "nobody waits longer for a log to be read");
+            replica.on_time(at(now));
+        };
+        assert_eq!(answered, [(AskId(1), CONNECTION, Err(GroupError::Loading))]);
+    }
+}

@@ -58,14 +58,10 @@ impl Replica {
         }
         self.body = Body::Unloaded;
         self.guard = Guard::Unknown;
-        for (id, connection, ask) in self.asks.take_loading() {
-            if self.asks.creates(connection, &ask) {
-                self.asks.open(id, connection, ask, now.instant);
-            } else {
-                self.refuse_without_group(id, connection, ask);
-            }
+        for (id, connection, ask) in self.asks.take_without_group() {
+            self.refuse_without_group(id, connection, ask);
         }
-        if self.asks.any_creating() {
+        if self.asks.any_loading() {
             self.body = Body::Creating { asked: false };
             self.appender.opening(now.instant);
             self.commands.push_back(Command::OpenProducer);
