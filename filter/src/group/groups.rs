@@ -13,6 +13,7 @@ use crate::config::Config;
 use crate::ids::ConnectionId;
 use crate::time::{Instant, Now};
 use crate::worker::log::Log;
+use crate::worker::random::Random;
 
 /// Bound of replicas of one worker; the next group is not available.
 const MAX_REPLICAS: usize = 10_000;
@@ -43,7 +44,7 @@ pub struct Groups {
     settings: Settings,
     max_bytes: usize,
     bytes: usize,
-    seed: u64,
+    random: Random,
     served: BTreeMap<GroupId, Served>,
     of_connection: BTreeMap<ConnectionId, BTreeSet<GroupId>>,
     memories: BTreeMap<GroupId, Memory>,
@@ -75,7 +76,7 @@ impl Groups {
             settings,
             max_bytes: config.max_group_bytes_per_worker,
             bytes: 0,
-            seed,
+            random: Random::new(seed),
             served: BTreeMap::new(),
             of_connection: BTreeMap::new(),
             memories: BTreeMap::new(),
@@ -117,9 +118,8 @@ impl Groups {
         if self.served.len() >= MAX_REPLICAS || self.bytes >= self.max_bytes {
             return false;
         }
-        self.seed = self.seed.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(0x1405_7b7e_f767_814f);
         let memory = self.memories.get(group).cloned().unwrap_or_default();
-        let replica = Replica::new(group.clone(), self.settings, memory, self.seed, now);
+        let replica = Replica::new(group.clone(), self.settings, memory, self.random.next_u64(), now);
         let served = Served { replica, connections: VecDeque::new(), deadline: None, bytes: 0 };
         self.served.insert(group.clone(), served);
         true
@@ -280,7 +280,7 @@ impl Groups {
             let Some(served) = self.served.get_mut(&group) else { continue };
             served.deadline = None;
             served.replica.on_time(now);
-            if served.replica.wants_other_carrier() && served.connections.len() > 1 {
+            if served.replica.take_wants_other_carrier() && served.connections.len() > 1 {
                 self.hand_over(&group, now);
             }
             self.after(&group);

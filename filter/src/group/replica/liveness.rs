@@ -147,6 +147,10 @@ impl Replica {
             self.liveness.hear(member, self.clock.now());
         }
         self.liveness.forget_strangers(state);
+        // Nothing depends on a replica that serves nobody: it is only read, and soon forgotten.
+        if self.asks.is_empty() && !self.liveness.serves_any(state, self.clock.now()) {
+            return;
+        }
         let members = std::mem::take(&mut self.liveness.since_beat);
         let kind = if members.is_empty() {
             Kind::Nop(Nop {})

@@ -253,12 +253,11 @@ impl Replica {
         self.carried = false;
         self.commands.clear();
         self.lose_link();
-        self.wants_other_carrier = false;
     }
 
-    /// Whether another connection should carry it.
-    pub fn wants_other_carrier(&self) -> bool {
-        self.wants_other_carrier
+    /// Whether another connection should carry it; asked once.
+    pub fn take_wants_other_carrier(&mut self) -> bool {
+        std::mem::take(&mut self.wants_other_carrier)
     }
 
     /// The next thing for the carrier to do.
@@ -430,7 +429,6 @@ impl Replica {
         }
         if self.state().is_some() && now.instant.since(self.confirmed_at) >= STALE {
             self.drop_state(None);
-            self.wants_other_carrier = true;
         }
         self.drive(now);
     }
