@@ -60,6 +60,7 @@ brokerEntryMetadataInterceptors=org.apache.pulsar.common.intercept.AppendIndexMe
 exposingBrokerEntryMetadataToClientEnabled=true
 brokerDeduplicationEnabled=true
 brokerDeleteInactiveTopicsMaxInactiveDurationSeconds=315360000
+brokerDeleteInactiveTopicsFrequencySeconds=5
 allowAutoTopicCreationType=partitioned
 defaultNumPartitions=1
 defaultRetentionTimeInMinutes=-1

@@ -146,7 +146,7 @@ pub const APIS: &[Api] = &[
         0,
         2,
         delete_groups::start,
-        "The group's Pulsar topic stays, empty of members and offsets and hidden from every list.",
+        "Pulsar deletes the group's topic some time later: see `group-log.md`, \"A topic without a group\".",
     ),
     api(ApiKey::OffsetDelete, 0, 0, offset_delete::start, ""),
     api(

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use bytes::Bytes;
+
 use crate::error::{AdminError, PulsarError};
 use crate::group::id::GroupId;
 use crate::group::log::message::{ProducerName, payload_of, write_send};
@@ -20,6 +22,7 @@ struct Carrier {
     producer: Option<Producer>,
     guard: Option<Guard>,
     creating: Option<CallId>,
+    letting_go: Option<LettingGo>,
 }
 
 #[derive(Debug)]
@@ -46,6 +49,22 @@ struct Guard {
     /// What may be trimmed.
     acked: Option<Position>,
 }
+
+/// Policies of a topic that Pulsar may delete, one call after the other.
+#[derive(Clone, Copy, Debug)]
+enum LettingGo {
+    /// Without retention: Pulsar keeps an inactive topic that has any (`PersistentTopic.shouldTopicBeRetained`).
+    Retention(CallId),
+    /// Deleted once the guard is caught up.
+    Inactivity(CallId),
+}
+
+/// `RetentionPolicies` of Pulsar.
+const NO_RETENTION: &[u8] = br#"{"retentionTimeInMinutes":0,"retentionSizeInMB":0}"#;
+
+/// `InactiveTopicPolicies` of Pulsar.
+const DELETED_WHEN_CAUGHT_UP: &[u8] = br#"{"inactiveTopicDeleteMode":"delete_when_subscriptions_caught_up",
+"maxInactiveDurationSeconds":1,"deleteWhileInactive":true}"#;
 
 /// By group.
 #[derive(Debug, Default)]
@@ -77,7 +96,7 @@ impl Carriers {
             if !io.shared.groups.is_carrier(io.client.connection, group) {
                 carrier.close(io);
                 orphaned.push(group.clone());
-            } else if let Some(event) = carrier.poll(io) {
+            } else if let Some(event) = carrier.poll(group, io) {
                 any = true;
                 io.shared.groups.on_event(io.client.connection, group, event, io.now);
             }
@@ -135,6 +154,12 @@ impl Carrier {
                 let (consumer, request) = io.pulsar.attach_guard(topic.as_str(), &io.client.id, io.now.instant);
                 self.guard = Some(Guard { consumer, request, acked });
             }
+            Command::LetGo => {
+                let body = ("application/json", Bytes::from_static(NO_RETENTION));
+                let path = topic.admin_path("/retention");
+                let call = io.admin.call(Method::Post, path, Some(body), io.now.instant);
+                self.letting_go = Some(LettingGo::Retention(call));
+            }
             Command::CreateTopic => {
                 let path = topic.admin_path("");
                 self.creating = Some(io.admin.call(Method::Put, path, None, io.now.instant));
@@ -143,8 +168,9 @@ impl Carrier {
     }
 
     /// The next thing that happened.
-    fn poll(&mut self, io: &mut Io<'_>) -> Option<Event> {
+    fn poll(&mut self, group: &GroupId, io: &mut Io<'_>) -> Option<Event> {
         self.poll_creating(io)
+            .or_else(|| self.poll_letting_go(group, io))
             .or_else(|| self.poll_guard(io))
             .or_else(|| self.poll_producer(io))
             .or_else(|| self.poll_reader(io))
@@ -223,6 +249,22 @@ impl Carrier {
             Err(error) => Err(error.message()),
         };
         Some(Event::TopicCreated(made))
+    }
+
+    fn poll_letting_go(&mut self, group: &GroupId, io: &mut Io<'_>) -> Option<Event> {
+        let (LettingGo::Retention(call) | LettingGo::Inactivity(call)) = self.letting_go?;
+        let reply = io.admin.take(call)?.and_then(HttpReply::success);
+        match (reply, self.letting_go.take()?) {
+            (Ok(_), LettingGo::Retention(_)) => {
+                let body = ("application/json", Bytes::from_static(DELETED_WHEN_CAUGHT_UP));
+                let path = group.topic(&io.shared.config).admin_path("/inactiveTopicPolicies");
+                let call = io.admin.call(Method::Post, path, Some(body), io.now.instant);
+                self.letting_go = Some(LettingGo::Inactivity(call));
+                None
+            }
+            (Ok(_), LettingGo::Inactivity(_)) => Some(Event::LetGo(Ok(()))),
+            (Err(error), _) => Some(Event::LetGo(Err(error.message()))),
+        }
     }
 
     fn poll_guard(&mut self, io: &mut Io<'_>) -> Option<Event> {

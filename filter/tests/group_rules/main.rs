@@ -5,6 +5,7 @@
 mod group_support;
 
 mod commits;
+mod endings;
 mod entries;
 mod joins;
 mod leaving;

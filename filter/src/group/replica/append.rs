@@ -6,12 +6,10 @@ use bytes::Bytes;
 use prost::Message;
 
 use crate::group::groups::AskId;
-use crate::group::log::entry::{Entry, Event, FORMAT, Kind};
+use crate::group::log::entry::{Base, Entry, Event, FORMAT, Kind};
+use crate::group::state::limits::ENTRY_EVENTS_MAX;
 use crate::ids::Position;
 use crate::time::{Instant, UnixMillis};
-
-/// Bound of events in one entry.
-const MAX_EVENTS: usize = 1000;
 
 /// Bound of an entry of several events; a larger event goes alone.
 const MAX_ENTRY_BYTES: usize = 1024 * 1024;
@@ -195,10 +193,7 @@ impl Appender {
         if let Some(sent) = self.in_flight.take()
             && !sent.entry.events.is_empty()
         {
-            if self.undecided.len() >= MAX_UNDECIDED {
-                self.undecided.pop_front();
-            }
-            self.undecided.push_back(sent);
+            self.void(sent);
         }
     }
 
@@ -208,7 +203,7 @@ impl Appender {
         if self.in_flight.is_some() || (self.queue.is_empty() && !wanted) {
             return None;
         }
-        let open = self.seq == 0;
+        let open = at.known_epoch != Some(self.epoch);
         // While the fate of older entries is open, an epoch begins alone: what they lost comes behind it.
         let alone = open && !self.undecided.is_empty();
         let items = if alone { Vec::new() } else { self.take_items() };
@@ -231,7 +226,8 @@ impl Appender {
             seq: self.seq,
             open,
             seen: at.applied.map(Into::into),
-            base: at.base.map(Into::into),
+            base: at.base.map(|base| base.position().into()),
+            bare: matches!(at.base, Some(Base::Origin(_))),
             time_ms: at.unix.0,
             events,
         };
@@ -246,11 +242,16 @@ impl Appender {
         let mut bytes = 0usize;
         while let Some(item) = self.queue.front() {
             let more = bytes.saturating_add(item.event.encoded_len());
-            if items.len() >= MAX_EVENTS || (!items.is_empty() && more > MAX_ENTRY_BYTES) {
+            if items.len() >= ENTRY_EVENTS_MAX || (!items.is_empty() && more > MAX_ENTRY_BYTES) {
                 break;
             }
             bytes = more;
+            let may_end_the_group = matches!(item.event.kind, Some(Kind::Delete(_) | Kind::ExpireOffsets(_)));
             items.extend(self.queue.pop_front());
+            // What stands behind such an event in its entry may not count.
+            if may_end_the_group {
+                break;
+            }
         }
         self.queued_bytes = self.queued_bytes.saturating_sub(bytes);
         items
@@ -278,7 +279,22 @@ impl Appender {
             return;
         }
         self.epoch_is_open = true;
-        let lost: Vec<Item> = std::mem::take(&mut self.undecided).into_iter().flat_map(still_wanted).collect();
+        self.write_again(None);
+    }
+
+    /// An own entry landed behind the end of the group that it was written for: it and all that was sent before it is void for
+    /// ever, and is written again for whoever still waits.
+    pub fn outlived(&mut self, sent: Sent) {
+        if sent.entry.epoch != self.epoch {
+            return self.void(sent);
+        }
+        self.epoch_is_open = true;
+        self.write_again(Some(sent));
+    }
+
+    fn write_again(&mut self, last: Option<Sent>) {
+        let lost: Vec<Item> =
+            std::mem::take(&mut self.undecided).into_iter().chain(last).flat_map(still_wanted).collect();
         for item in lost.into_iter().rev() {
             self.queued_bytes = self.queued_bytes.saturating_add(item.event.encoded_len());
             self.queue.push_front(item);
@@ -297,6 +313,9 @@ impl Appender {
 
     /// An own entry of an older epoch came too late: it is written again when the current epoch is open.
     pub fn void(&mut self, sent: Sent) {
+        if self.undecided.len() >= MAX_UNDECIDED {
+            self.undecided.pop_front();
+        }
         self.undecided.push_back(sent);
     }
 
@@ -324,5 +343,7 @@ pub struct Moment {
     /// The last entry applied.
     pub applied: Option<Position>,
     /// Where a load begins.
-    pub base: Option<Position>,
+    pub base: Option<Base>,
+    /// The epoch in which the state knows the writer: in another one, it opens.
+    pub known_epoch: Option<u64>,
 }

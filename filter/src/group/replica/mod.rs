@@ -13,6 +13,7 @@ pub mod load;
 mod proposals;
 mod reading;
 mod requests;
+mod retirement;
 mod snapshots;
 mod writing;
 
@@ -26,6 +27,7 @@ use self::link::{Command, Event, LinkError, ReadFrom};
 use self::liveness::Liveness;
 use self::load::Load;
 use self::proposals::Proposals;
+use self::retirement::Retirement;
 use self::snapshots::Snapshots;
 use super::ask::Ask;
 use super::error::GroupError;
@@ -135,6 +137,7 @@ pub struct Replica {
     liveness: Liveness,
     proposals: Proposals,
     snapshots: Snapshots,
+    retirement: Retirement,
     commands: VecDeque<Command>,
     log: Vec<(Level, String)>,
     retry_at: Option<Instant>,
@@ -188,6 +191,7 @@ impl Replica {
             liveness: Liveness::default(),
             proposals: Proposals::default(),
             snapshots: Snapshots::default(),
+            retirement: Retirement::default(),
             commands: VecDeque::new(),
             log: Vec::new(),
             retry_at: None,
@@ -354,6 +358,7 @@ impl Replica {
             Event::Receipt { position: None, .. } => {}
             Event::ProducerClosed => self.appender.closed(),
             Event::GuardDone(result) => self.on_guard_done(result, now),
+            Event::LetGo(result) => self.on_let_go(result),
         }
         self.drive(now);
     }
@@ -400,6 +405,8 @@ impl Replica {
         self.appender.closed();
         // The topic may be another one when it is met again.
         self.guard = Guard::Unknown;
+        self.retirement.interrupt();
+        self.asks.answer_deleted();
         if let Body::Loading { .. } | Body::Creating { .. } = self.body {
             self.body = Body::Unloaded;
         }
@@ -459,6 +466,7 @@ impl Replica {
                 self.propose(now);
                 self.write_snapshot(now.instant);
                 self.write(now);
+                self.retire(now);
             }
         }
     }
@@ -477,8 +485,9 @@ impl Replica {
         let beat = self.liveness.next_beat().filter(|_| driven);
         let proposals = self.proposals.next_look().filter(|_| driven);
         let snapshot = self.snapshots.next_deadline().filter(|_| driven);
+        let retires = self.retires_at().filter(|_| driven);
         let retry = self.retry_at.filter(|_| self.carried);
-        let own = [loading, state_goes, silence, beat, proposals, snapshot, retry, self.asks.next_deadline()];
+        let own = [loading, state_goes, silence, beat, proposals, snapshot, retires, retry, self.asks.next_deadline()];
         own.into_iter().flatten().min()
     }
 }
@@ -529,6 +538,7 @@ mod tests {
             | Command::CloseReader
             | Command::Send { .. }
             | Command::CloseProducer
+            | Command::LetGo
             | Command::Guard { .. } => None,
         }
     }

@@ -44,7 +44,13 @@ impl Replica {
                 return;
             }
         }
-        let moment = Moment { instant: now.instant, unix: now.unix, applied: state.log.applied, base: state.log.base };
+        let moment = Moment {
+            instant: now.instant,
+            unix: now.unix,
+            applied: state.log.applied,
+            base: state.log.base(),
+            known_epoch: state.log.epoch_of(self.writer),
+        };
         loop {
             match self.appender.next(wanted, &moment) {
                 None => return,
@@ -62,10 +68,14 @@ impl Replica {
             Ok(()) => {
                 if self.guard == Guard::Making {
                     self.guard = Guard::Made;
+                } else {
+                    self.on_acknowledged();
                 }
             }
             Err(error) => {
                 self.guard = Guard::Unknown;
+                self.retirement.interrupt();
+                self.asks.answer_deleted();
                 self.on_link_error(error, now);
             }
         }
