@@ -7,9 +7,9 @@ use prost::Message;
 
 use crate::group::groups::AskId;
 use crate::group::log::entry::{Base, Entry, Event, FORMAT, Kind};
+use crate::group::state::Log;
 use crate::group::state::limits::ENTRY_EVENTS_MAX;
-use crate::ids::Position;
-use crate::time::{Instant, UnixMillis};
+use crate::time::{Instant, Now};
 
 /// Bound of an entry of several events; a larger event goes alone.
 const MAX_ENTRY_BYTES: usize = 1024 * 1024;
@@ -198,12 +198,13 @@ impl Appender {
     }
 
     /// The next entry to be sent; `wanted`: also without events. An event that fits no message is given back.
-    pub fn next(&mut self, wanted: bool, at: &Moment) -> Option<Result<(u64, Bytes), Item>> {
+    pub fn next(&mut self, wanted: bool, log: &Log, at: Now) -> Option<Result<(u64, Bytes), Item>> {
         let Producer::Open { max_bytes } = self.producer else { return None };
         if self.in_flight.is_some() || (self.queue.is_empty() && !wanted) {
             return None;
         }
-        let open = at.known_epoch != Some(self.epoch);
+        // Also where the state knows the writer no more.
+        let open = log.epoch_of(self.writer) != Some(self.epoch);
         // While the fate of older entries is open, an epoch begins alone: what they lost comes behind it.
         let alone = open && !self.undecided.is_empty();
         let items = if alone { Vec::new() } else { self.take_items() };
@@ -225,9 +226,9 @@ impl Appender {
             epoch: self.epoch,
             seq: self.seq,
             open,
-            seen: at.applied.map(Into::into),
-            base: at.base.map(|base| base.position().into()),
-            bare: matches!(at.base, Some(Base::Origin(_))),
+            seen: log.applied.map(Into::into),
+            base: log.base().map(|base| base.position().into()),
+            bare: matches!(log.base(), Some(Base::Origin(_))),
             time_ms: at.unix.0,
             events,
         };
@@ -257,13 +258,21 @@ impl Appender {
         items
     }
 
-    /// The entry in flight, if the receipt of `sequence_id` is its.
-    pub fn in_flight(&self, sequence_id: u64) -> Option<&Sent> {
-        self.in_flight.as_ref().filter(|sent| sent.sequence_id == sequence_id)
+    /// Takes out the entry in flight, if the receipt of `sequence_id` is its.
+    pub fn take_in_flight(&mut self, sequence_id: u64) -> Option<Sent> {
+        self.in_flight.take_if(|sent| sent.sequence_id == sequence_id)
     }
 
-    /// Takes out what was sent as this own entry.
+    /// Whether an entry is one of this writer's.
+    pub fn wrote(&self, entry: &Entry) -> bool {
+        entry.writer == self.writer
+    }
+
+    /// Takes out what was sent as this entry, if it is one of this writer's.
     pub fn take_sent(&mut self, entry: &Entry) -> Option<Sent> {
+        if !self.wrote(entry) {
+            return None;
+        }
         let is_it = |sent: &Sent| sent.entry.epoch == entry.epoch && sent.entry.seq == entry.seq;
         if self.in_flight.as_ref().is_some_and(is_it) {
             return self.in_flight.take();
@@ -331,19 +340,4 @@ impl Appender {
 fn still_wanted(sent: Sent) -> Vec<Item> {
     let items = sent.entry.events.into_iter().zip(sent.asks);
     items.filter(|(_, ask)| ask.is_some()).map(|(event, ask)| Item { event, ask }).collect()
-}
-
-/// What an entry says of the moment it was written at.
-#[derive(Clone, Copy, Debug)]
-pub struct Moment {
-    /// When.
-    pub instant: Instant,
-    /// When, by the wall clock.
-    pub unix: UnixMillis,
-    /// The last entry applied.
-    pub applied: Option<Position>,
-    /// Where a load begins.
-    pub base: Option<Base>,
-    /// The epoch in which the state knows the writer: in another one, it opens.
-    pub known_epoch: Option<u64>,
 }

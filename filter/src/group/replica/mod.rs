@@ -122,7 +122,6 @@ pub struct Replica {
     name: GroupId,
     settings: Settings,
     random: Random,
-    writer: u64,
     body: Body,
     tail: Tail,
     /// Messages since the last FLOW.
@@ -172,17 +171,16 @@ impl Replica {
     /// A replica that has read nothing.
     pub fn new(name: GroupId, settings: Settings, memory: Memory, seed: u64, now: Instant) -> Self {
         let mut random = Random::new(seed);
-        let writer = random.next_u64();
+        let appender = Appender::new(random.next_u64());
         Self {
             name,
             settings,
             random,
-            writer,
             body: Body::Unloaded,
             tail: Tail::Closed,
             taken: 0,
             carried: false,
-            appender: Appender::new(writer),
+            appender,
             guard: Guard::Unknown,
             identity: Identity::Same,
             asks: Asks::default(),
