@@ -69,7 +69,7 @@ struct Tick {
     due: Instant,
 }
 
-/// Gauges that are defined while the filter runs, by name.
+/// Gauges that are defined while the filter runs, by name; whoever names them bounds their number.
 #[derive(Default)]
 struct Gauges(BTreeMap<String, u32>);
 
