@@ -10,7 +10,7 @@ use crate::ids::{ConsumerId, Position, ProducerId, RequestId};
 use crate::pulsar::command;
 use crate::session::admin::{CallId, HttpReply, Method};
 use crate::session::io::Io;
-use crate::session::pulsar_conn::ProducerEvent;
+use crate::session::producer_events::ProducerEvent;
 use crate::session::requests::Reply;
 
 /// One group's.
