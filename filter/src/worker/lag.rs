@@ -54,7 +54,7 @@ struct Ends {
 }
 
 /// What is still to be written of an end.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum End {
     /// Nothing that this worker saw.
     Unseen,
@@ -70,10 +70,12 @@ impl Lag {
 
     /// A fetch saw the end of a partition: the high watermark.
     pub fn saw_end(&mut self, topic: &str, partition: u32, offset: i64) {
-        match self.ends.admit(topic, partition, self.max) {
-            Some(End::Told(told)) if *told == offset => {}
-            Some(end) => *end = End::Seen(offset),
-            None => self.left_out.note(),
+        if let Some(end) = self.ends.of(topic, partition) {
+            if *end != End::Told(offset) {
+                *end = End::Seen(offset);
+            }
+        } else if !self.ends.admit(topic, partition, End::Seen(offset), self.max) {
+            self.left_out.note();
         }
     }
 
@@ -88,7 +90,7 @@ impl Lag {
         places.retain(|(group, topic, partition), has_gauge| {
             let committed = i32::try_from(*partition).ok().and_then(|partition| commits.of(group, topic, partition));
             let Some(committed) = committed.and_then(|offset| u64::try_from(offset).ok()) else { return *has_gauge };
-            if ends.admit(topic, *partition, *max).is_none() {
+            if ends.of(topic, *partition).is_none() && !ends.admit(topic, *partition, End::Unseen, *max) {
                 left_out.note();
                 return true;
             }
@@ -133,17 +135,19 @@ impl LeftOut {
 }
 
 impl Ends {
-    /// The partition's end, if it has a place or there is one left.
-    fn admit(&mut self, topic: &str, partition: u32, max: usize) -> Option<&mut End> {
-        let known = self.by_topic.get(topic).is_some_and(|partitions| partitions.contains_key(&partition));
-        if !known {
-            if self.count >= max {
-                return None;
-            }
-            self.count = self.count.saturating_add(1);
-            self.by_topic.entry(topic.to_owned()).or_default().insert(partition, End::Unseen);
-        }
+    /// The partition's end, if it has a place.
+    fn of(&mut self, topic: &str, partition: u32) -> Option<&mut End> {
         self.by_topic.get_mut(topic)?.get_mut(&partition)
+    }
+
+    /// Gives a new end a place, if there is one left.
+    fn admit(&mut self, topic: &str, partition: u32, end: End, max: usize) -> bool {
+        let room = self.count < max;
+        if room {
+            self.count = self.count.saturating_add(1);
+            self.by_topic.entry(topic.to_owned()).or_default().insert(partition, end);
+        }
+        room
     }
 
     fn write(&mut self, gauges: &mut impl Gauges) {
