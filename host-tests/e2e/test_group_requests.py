@@ -205,7 +205,7 @@ def test_a_member_that_joins_again_unchanged_gets_the_generation_it_is_in_but_th
     assert {each.take_join().generation for each in (leader, follower)} == {3}
     share([leader, follower])
 
-    follower.options = {"protocols": [("range", b"changed")]}
+    follower.options = {"protocols": [("range", subscription("changed"))]}
     sit_down(follower, [leader])
     share([leader, follower])
     assert leader.generation == 4

@@ -12,7 +12,7 @@ use crate::ids::{ConsumerId, Position, ProducerId, RequestId};
 use crate::pulsar::command;
 use crate::session::admin::{CallId, HttpReply, Method};
 use crate::session::io::Io;
-use crate::session::pulsar_conn::ProducerEvent;
+use crate::session::producer_events::ProducerEvent;
 use crate::session::requests::Reply;
 
 /// One group's.
@@ -110,7 +110,6 @@ impl Carriers {
 
 impl Carrier {
     fn execute(&mut self, group: &GroupId, command: Command, io: &mut Io<'_>) {
-        let topic = group.topic(&io.shared.config);
         match command {
             Command::OpenReader(from) => {
                 self.close_reader(io);
@@ -119,6 +118,7 @@ impl Carrier {
                     ReadFrom::Latest => Position::LATEST,
                     ReadFrom::At(position) => position,
                 };
+                let topic = group.topic(&io.shared.config);
                 let unique = io.shared.random.next_u64();
                 let (consumer, request) =
                     io.pulsar.subscribe(topic.as_str(), start, &io.client.id, None, unique, io.now.instant);
@@ -139,6 +139,7 @@ impl Carrier {
             Command::CloseReader => self.close_reader(io),
             Command::OpenProducer => {
                 self.close_producer(io);
+                let topic = group.topic(&io.shared.config);
                 let (producer, request) = io.pulsar.open_producer(topic.as_str(), None, &io.client.id, io.now.instant);
                 self.producer = Some(Producer::Opening(producer, request));
             }
@@ -151,6 +152,7 @@ impl Carrier {
             Command::CloseProducer => self.close_producer(io),
             Command::Guard { acked } => {
                 self.close_guard(io);
+                let topic = group.topic(&io.shared.config);
                 let (consumer, request) = io.pulsar.attach_guard(topic.as_str(), &io.client.id, io.now.instant);
                 self.guard = Some(Guard { consumer, request, acked });
             }
@@ -161,7 +163,7 @@ impl Carrier {
                 self.letting_go = Some(LettingGo::Retention(call));
             }
             Command::CreateTopic => {
-                let path = topic.admin_path("");
+                let path = group.topic(&io.shared.config).admin_path("");
                 self.creating = Some(io.admin.call(Method::Put, path, None, io.now.instant));
             }
         }

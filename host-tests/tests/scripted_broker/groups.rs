@@ -49,7 +49,8 @@ impl World {
     }
 
     fn unsubscribe(&mut self, conn: Conn) -> Vec<Frame> {
-        self.say(conn, &command::unsubscribe(GUARD, 22));
+        let unsubscribe = CommandUnsubscribe { consumer_id: GUARD, request_id: 22, ..CommandUnsubscribe::default() };
+        self.say(conn, &unsubscribe.into());
         self.hear(conn)
     }
 
