@@ -158,7 +158,7 @@ impl Carrier {
             }
             Command::LetGo => {
                 let body = ("application/json", Bytes::from_static(NO_RETENTION));
-                let path = topic.admin_path("/retention");
+                let path = group.topic(&io.shared.config).admin_path("/retention");
                 let call = io.admin.call(Method::Post, path, Some(body), io.now.instant);
                 self.letting_go = Some(LettingGo::Retention(call));
             }
