@@ -9,6 +9,7 @@ mod endings;
 mod entries;
 mod joins;
 mod leaving;
+mod loads;
 mod offsets_gone;
 mod rounds;
 mod snapshots;

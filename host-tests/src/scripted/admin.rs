@@ -144,6 +144,16 @@ impl ScriptedBroker {
                 self.unload(topic, self.now);
                 HttpAnswer::empty(204)
             }
+            ("POST", [policy @ ("retention" | "inactiveTopicPolicies")]) => {
+                match (self.topics.get_mut(topic), asked.json()) {
+                    (Some(state), Some(value)) => {
+                        state.policies.insert((*policy).to_owned(), value);
+                        HttpAnswer::empty(204)
+                    }
+                    (Some(_), None) => reason(400, "Bad Request"),
+                    (None, _) => reason(404, &format!("Topic {topic} not found")),
+                }
+            }
             ("GET", ["getMessageIdByIndex"]) => self.message_id_by_index(topic, asked.query("index")),
             ("GET", rest) => match self.log(topic) {
                 Some(log) => read_log(log, topic, rest),
