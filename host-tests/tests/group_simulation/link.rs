@@ -374,6 +374,9 @@ impl World {
                     None => {
                         if self.topic.guard(acknowledged) {
                             self.counts.guard_moves += 1;
+                            if self.topic.is_caught_up() && self.dice.permille(500) {
+                                self.topic.roll();
+                            }
                             self.trim();
                         }
                         Ok(())
