@@ -2,8 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use bytes::Bytes;
-
 use crate::error::{AdminError, PulsarError};
 use crate::group::id::GroupId;
 use crate::group::log::message::{ProducerName, payload_of, write_send};
@@ -14,6 +12,7 @@ use crate::session::admin::{CallId, HttpReply, Method};
 use crate::session::io::Io;
 use crate::session::producer_events::ProducerEvent;
 use crate::session::requests::Reply;
+use crate::topics::let_go::LetGo;
 
 /// One group's.
 #[derive(Debug, Default)]
@@ -22,7 +21,7 @@ struct Carrier {
     producer: Option<Producer>,
     guard: Option<Guard>,
     creating: Option<CallId>,
-    letting_go: Option<LettingGo>,
+    letting_go: Option<LetGo>,
 }
 
 #[derive(Debug)]
@@ -49,22 +48,6 @@ struct Guard {
     /// What may be trimmed.
     acked: Option<Position>,
 }
-
-/// Policies of a topic that Pulsar may delete, one call after the other.
-#[derive(Clone, Copy, Debug)]
-enum LettingGo {
-    /// Without retention: Pulsar keeps an inactive topic that has any (`PersistentTopic.shouldTopicBeRetained`).
-    Retention(CallId),
-    /// Deleted once the guard is caught up.
-    Inactivity(CallId),
-}
-
-/// `RetentionPolicies` of Pulsar.
-const NO_RETENTION: &[u8] = br#"{"retentionTimeInMinutes":0,"retentionSizeInMB":0}"#;
-
-/// `InactiveTopicPolicies` of Pulsar.
-const DELETED_WHEN_CAUGHT_UP: &[u8] = br#"{"inactiveTopicDeleteMode":"delete_when_subscriptions_caught_up",
-"maxInactiveDurationSeconds":1,"deleteWhileInactive":true}"#;
 
 /// By group.
 #[derive(Debug, Default)]
@@ -96,7 +79,7 @@ impl Carriers {
             if !io.shared.groups.is_carrier(io.client.connection, group) {
                 carrier.close(io);
                 orphaned.push(group.clone());
-            } else if let Some(event) = carrier.poll(group, io) {
+            } else if let Some(event) = carrier.poll(io) {
                 any = true;
                 io.shared.groups.on_event(io.client.connection, group, event, io.now);
             }
@@ -156,12 +139,7 @@ impl Carrier {
                 let (consumer, request) = io.pulsar.attach_guard(topic.as_str(), &io.client.id, io.now.instant);
                 self.guard = Some(Guard { consumer, request, acked });
             }
-            Command::LetGo => {
-                let body = ("application/json", Bytes::from_static(NO_RETENTION));
-                let path = group.topic(&io.shared.config).admin_path("/retention");
-                let call = io.admin.call(Method::Post, path, Some(body), io.now.instant);
-                self.letting_go = Some(LettingGo::Retention(call));
-            }
+            Command::LetGo => self.letting_go = Some(LetGo::new(&group.topic(&io.shared.config), io)),
             Command::CreateTopic => {
                 let path = group.topic(&io.shared.config).admin_path("");
                 self.creating = Some(io.admin.call(Method::Put, path, None, io.now.instant));
@@ -170,9 +148,9 @@ impl Carrier {
     }
 
     /// The next thing that happened.
-    fn poll(&mut self, group: &GroupId, io: &mut Io<'_>) -> Option<Event> {
+    fn poll(&mut self, io: &mut Io<'_>) -> Option<Event> {
         self.poll_creating(io)
-            .or_else(|| self.poll_letting_go(group, io))
+            .or_else(|| self.poll_letting_go(io))
             .or_else(|| self.poll_guard(io))
             .or_else(|| self.poll_producer(io))
             .or_else(|| self.poll_reader(io))
@@ -253,20 +231,10 @@ impl Carrier {
         Some(Event::TopicCreated(made))
     }
 
-    fn poll_letting_go(&mut self, group: &GroupId, io: &mut Io<'_>) -> Option<Event> {
-        let (LettingGo::Retention(call) | LettingGo::Inactivity(call)) = self.letting_go?;
-        let reply = io.admin.take(call)?.and_then(HttpReply::success);
-        match (reply, self.letting_go.take()?) {
-            (Ok(_), LettingGo::Retention(_)) => {
-                let body = ("application/json", Bytes::from_static(DELETED_WHEN_CAUGHT_UP));
-                let path = group.topic(&io.shared.config).admin_path("/inactiveTopicPolicies");
-                let call = io.admin.call(Method::Post, path, Some(body), io.now.instant);
-                self.letting_go = Some(LettingGo::Inactivity(call));
-                None
-            }
-            (Ok(_), LettingGo::Inactivity(_)) => Some(Event::LetGo(Ok(()))),
-            (Err(error), _) => Some(Event::LetGo(Err(error.message()))),
-        }
+    fn poll_letting_go(&mut self, io: &mut Io<'_>) -> Option<Event> {
+        let result = self.letting_go.as_mut()?.poll(io)?;
+        self.letting_go = None;
+        Some(Event::LetGo(result.map_err(|error| error.message())))
     }
 
     fn poll_guard(&mut self, io: &mut Io<'_>) -> Option<Event> {

@@ -144,6 +144,12 @@ impl ScriptedBroker {
                 self.unload(topic, self.now);
                 HttpAnswer::empty(204)
             }
+            ("GET", [policy @ ("retention" | "inactiveTopicPolicies")]) => match self.topics.get(topic) {
+                Some(state) => {
+                    state.policies.get(*policy).map_or(HttpAnswer::empty(204), |value| HttpAnswer::json(200, value))
+                }
+                None => reason(404, &format!("Topic {topic} not found")),
+            },
             ("POST", [policy @ ("retention" | "inactiveTopicPolicies")]) => {
                 match (self.topics.get_mut(topic), asked.json()) {
                     (Some(state), Some(value)) => {

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use bytes::Bytes;
 use isthmus::group::replica::link::{Command, Event, LinkError, ReadFrom};
 use isthmus::ids::{ConnectionId, Position};
+use isthmus::topics::let_go::Turn;
 
 use crate::time::{MS, Micros, SECOND};
 use crate::world::{Happening, World};
@@ -165,12 +166,15 @@ impl World {
             // By the admin REST, which knows nothing of the connection's state and refuses now and then.
             Command::LetGo => {
                 self.links.get_mut(&connection).expect("open").policies = Some(id);
-                let refused = self.dice.permille(100);
-                if !refused && self.topic.exists {
+                let result = match self.dice.between(0, 9) {
+                    0 => Err("unavailable".to_owned()),
+                    1..=3 => Ok(Turn::Changed),
+                    _ => Ok(Turn::Done),
+                };
+                if result == Ok(Turn::Done) && self.topic.exists {
                     self.counts.let_go += 1;
                     self.topic.let_go = true;
                 }
-                let result = if refused { Err("unavailable".to_owned()) } else { Ok(()) };
                 let at = self.now + self.dice.between(MS, 2 * SECOND);
                 let of = Of::Policies(id);
                 self.at(at, Happening::Overdue { connection, request: id, of, event: Event::LetGo(result) });

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 
 use crate::ids::Position;
+use crate::topics::let_go::Turn;
 
 /// Where a reader begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,8 +43,8 @@ pub enum Command {
         /// The last entry that may be trimmed; its entry may be -1.
         acked: Option<Position>,
     },
-    /// Lets Pulsar delete the topic, by policies of the topic's own, once the guard is acknowledged to its end and nobody reads or
-    /// writes.
+    /// One turn of [`crate::topics::let_go`]: Pulsar may delete the topic, once the guard is acknowledged to its end and nobody
+    /// reads or writes.
     LetGo,
     /// Makes the topic by the admin REST: the brokers do not by themselves.
     CreateTopic,
@@ -86,8 +87,8 @@ pub enum Event {
     ProducerClosed,
     /// The topic is made, or not; why, for people.
     TopicCreated(Result<(), String>),
-    /// The topic's policies are set, or not; why, for people.
-    LetGo(Result<(), String>),
+    /// What the turn came to; why it failed, for people.
+    LetGo(Result<Turn, String>),
     /// The guard is made, or not.
     GuardDone(Result<(), LinkError>),
 }

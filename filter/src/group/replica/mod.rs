@@ -348,7 +348,7 @@ impl Replica {
             Event::Receipt { position: None, .. } => {}
             Event::ProducerClosed => self.appender.closed(),
             Event::GuardDone(result) => self.on_guard_done(result, now),
-            Event::LetGo(result) => self.on_let_go(result),
+            Event::LetGo(result) => self.on_let_go(result, now.instant),
         }
         self.drive(now);
     }

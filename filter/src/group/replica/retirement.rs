@@ -12,18 +12,26 @@ use super::{Body, Replica};
 use crate::group::log::entry::{Base, Entry, Kind, Nop};
 use crate::group::state::State;
 use crate::time::{Instant, Now};
+use crate::topics::let_go::Turn;
 use crate::worker::log::Level;
 
 /// How long nobody must have asked for the group.
 const UNUSED: Duration = Duration::from_secs(1);
+
+/// Between two turns at the topic's policies.
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
+
+/// Bound of turns: then the topic stays until the group is used and deleted again.
+const TURNS_MAX: u32 = 100;
 
 /// See the module.
 #[derive(Debug, Default)]
 pub(super) struct Retirement {
     /// The last entry applied names the group's end as base: a load by it needs nothing of what lies before.
     marked: bool,
-    /// The topic's policies are set.
+    /// The topic's policies are in force, or cannot be.
     let_go: bool,
+    turns: u32,
     step: Step,
 }
 
@@ -32,6 +40,7 @@ enum Step {
     #[default]
     None,
     LettingGo,
+    LookingAgain(Instant),
     Acknowledging,
 }
 
@@ -52,11 +61,14 @@ impl Replica {
     /// When nobody has asked for a group that does not exist for long enough; who deleted it waits until that is done.
     pub(super) fn retires_at(&self) -> Option<Instant> {
         let Body::Loaded(state) = &self.body else { return None };
-        let may = !state.exists && self.appender.is_idle() && self.retirement.step == Step::None;
-        match self.asks.use_of_group() {
-            Use::Nobody if may => Some(self.used_at + UNUSED),
-            Use::Deleted if may => Some(self.used_at),
-            Use::Nobody | Use::Deleted | Use::Somebody => None,
+        if state.exists || !self.appender.is_idle() {
+            return None;
+        }
+        match (self.retirement.step, self.asks.use_of_group()) {
+            (Step::LettingGo | Step::Acknowledging, _) | (_, Use::Somebody) => None,
+            (Step::LookingAgain(at), Use::Nobody | Use::Deleted) => Some(at),
+            (Step::None, Use::Deleted) => Some(self.used_at),
+            (Step::None, Use::Nobody) => Some(self.used_at + UNUSED),
         }
     }
 
@@ -79,12 +91,22 @@ impl Replica {
         self.commands.push_back(Command::LetGo);
     }
 
-    pub(super) fn on_let_go(&mut self, result: Result<(), String>) {
+    pub(super) fn on_let_go(&mut self, result: Result<Turn, String>, now: Instant) {
         if self.retirement.step != Step::LettingGo {
             return;
         }
+        self.retirement.turns = self.retirement.turns.saturating_add(1);
+        let refused = match result {
+            Ok(Turn::Changed) if self.retirement.turns < TURNS_MAX => {
+                self.retirement.step = Step::LookingAgain(now + LOOK_AGAIN);
+                return;
+            }
+            Ok(Turn::Changed) => Some("the broker does not take them".to_owned()),
+            Ok(Turn::Done) => None,
+            Err(reason) => Some(reason),
+        };
         self.retirement.let_go = true;
-        if let Err(reason) = result {
+        if let Some(reason) = refused {
             let name = &self.name;
             self.log.push((
                 Level::Info,
