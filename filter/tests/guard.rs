@@ -65,6 +65,7 @@ macro_rules! cases {
 /// Every request with a shape, in every version that kafka-protocol has.
 fn cases() -> impl Iterator<Item = (Case, i16)> {
     let cases = cases![
+        AlterConfigsRequest
         ApiVersionsRequest
         CreatePartitionsRequest
         CreateTopicsRequest
@@ -76,6 +77,7 @@ fn cases() -> impl Iterator<Item = (Case, i16)> {
         FetchRequest
         FindCoordinatorRequest
         HeartbeatRequest
+        IncrementalAlterConfigsRequest
         InitProducerIdRequest
         JoinGroupRequest
         LeaveGroupRequest

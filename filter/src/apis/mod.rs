@@ -2,7 +2,10 @@
 //!
 //! The table is dispatch, the ApiVersions answer and the published compatibility matrix at once: what is not in it is not advertised.
 
+pub mod alter_configs;
+pub mod alter_resources;
 pub mod api_versions;
+pub mod config_resource;
 pub mod create_partitions;
 pub mod create_topics;
 pub mod delete_groups;
@@ -15,6 +18,7 @@ pub mod exchange;
 pub mod fetch;
 pub mod find_coordinator;
 pub mod heartbeat;
+pub mod incremental_alter_configs;
 pub mod init_producer_id;
 pub mod join_group;
 pub mod leave_group;
@@ -117,7 +121,7 @@ pub const APIS: &[Api] = &[
         2,
         7,
         create_topics::start,
-        "Partitioned topics. Replication factor 1 or the default; only configs that say what already holds; no topic ids.",
+        "Partitioned topics. Replication factor 1 or the default; configurations as in the table below; no topic ids.",
     ),
     api(ApiKey::DeleteTopics, 1, 6, delete_topics::start, "By name; a topic id is unknown."),
     api(
@@ -132,7 +136,14 @@ pub const APIS: &[Api] = &[
         1,
         4,
         describe_configs::start,
-        "No configurations are told yet: the list is empty. Served for `kafka-topics --describe`.",
+        "Topics as in the table below; brokers: few configurations, none of which can be altered.",
+    ),
+    api(
+        ApiKey::AlterConfigs,
+        0,
+        2,
+        alter_configs::start,
+        "Topics as in the table below. A broker's are refused, as Apache Kafka refuses what only a restart changes.",
     ),
     api(
         ApiKey::CreatePartitions,
@@ -148,6 +159,7 @@ pub const APIS: &[Api] = &[
         delete_groups::start,
         "The group's Pulsar topic stays, empty of members and offsets and hidden from every list.",
     ),
+    api(ApiKey::IncrementalAlterConfigs, 0, 1, incremental_alter_configs::start, "As AlterConfigs."),
     api(ApiKey::OffsetDelete, 0, 0, offset_delete::start, ""),
     api(
         ApiKey::DescribeCluster,

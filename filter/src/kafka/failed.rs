@@ -2,17 +2,29 @@
 
 use kafka_protocol::messages::offset_fetch_response::OffsetFetchResponseGroup;
 use kafka_protocol::messages::{
-    ApiVersionsResponse, CreatePartitionsResponse, CreateTopicsResponse, DeleteGroupsResponse, DeleteTopicsResponse,
-    DescribeClusterResponse, DescribeConfigsResponse, DescribeGroupsResponse, FindCoordinatorResponse,
-    HeartbeatResponse, InitProducerIdResponse, JoinGroupResponse, LeaveGroupResponse, ListGroupsResponse,
-    ListOffsetsResponse, MetadataResponse, OffsetCommitResponse, OffsetDeleteResponse, OffsetFetchResponse,
-    ProduceResponse, SyncGroupResponse,
+    AlterConfigsResponse, ApiVersionsResponse, CreatePartitionsResponse, CreateTopicsResponse, DeleteGroupsResponse,
+    DeleteTopicsResponse, DescribeClusterResponse, DescribeConfigsResponse, DescribeGroupsResponse,
+    FindCoordinatorResponse, HeartbeatResponse, IncrementalAlterConfigsResponse, InitProducerIdResponse,
+    JoinGroupResponse, LeaveGroupResponse, ListGroupsResponse, ListOffsetsResponse, MetadataResponse,
+    OffsetCommitResponse, OffsetDeleteResponse, OffsetFetchResponse, ProduceResponse, SyncGroupResponse,
 };
 
 /// A response that can tell of errors.
 pub trait Failed {
     /// Whether any error code in it is not 0.
     fn failed(&self) -> bool;
+}
+
+impl Failed for AlterConfigsResponse {
+    fn failed(&self) -> bool {
+        self.responses.iter().any(|resource| resource.error_code != 0)
+    }
+}
+
+impl Failed for IncrementalAlterConfigsResponse {
+    fn failed(&self) -> bool {
+        self.responses.iter().any(|resource| resource.error_code != 0)
+    }
 }
 
 impl Failed for ApiVersionsResponse {
