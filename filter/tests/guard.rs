@@ -71,9 +71,14 @@ fn cases() -> impl Iterator<Item = (Case, i16)> {
         CreateTopicsRequest
         DeleteGroupsRequest
         DeleteTopicsRequest
+        DescribeAclsRequest
+        DescribeClientQuotasRequest
         DescribeClusterRequest
         DescribeConfigsRequest
         DescribeGroupsRequest
+        DescribeLogDirsRequest
+        DescribeUserScramCredentialsRequest
+        ElectLeadersRequest
         FetchRequest
         FindCoordinatorRequest
         HeartbeatRequest
@@ -81,8 +86,10 @@ fn cases() -> impl Iterator<Item = (Case, i16)> {
         InitProducerIdRequest
         JoinGroupRequest
         LeaveGroupRequest
+        ListConfigResourcesRequest
         ListGroupsRequest
         ListOffsetsRequest
+        ListPartitionReassignmentsRequest
         MetadataRequest
         OffsetCommitRequest
         OffsetDeleteRequest

@@ -13,3 +13,4 @@ pub mod node;
 pub mod partitions;
 pub mod policies;
 pub mod replicas;
+pub mod sizes;

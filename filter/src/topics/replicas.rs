@@ -36,6 +36,11 @@ impl FindNodes {
 }
 
 impl Nodes {
+    /// Every id.
+    pub fn ids(&self) -> impl Iterator<Item = i32> {
+        self.0.iter().copied()
+    }
+
     /// Whether a broker has this id.
     pub fn contains(&self, id: i32) -> bool {
         self.0.contains(&id)

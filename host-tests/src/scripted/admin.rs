@@ -163,6 +163,7 @@ impl ScriptedBroker {
                 self.unload(topic, self.now);
                 HttpAnswer::empty(204)
             }
+            ("GET", ["partitioned-stats"]) => self.partitioned_stats(topic),
             ("GET", ["getMessageIdByIndex"]) => self.message_id_by_index(topic, asked.query("index")),
             ("GET", rest) => match self.log(topic) {
                 Some(log) => read_log(log, topic, rest),
@@ -289,6 +290,19 @@ impl ScriptedBroker {
             }
             _ => reason(405, "Method Not Allowed"),
         }
+    }
+
+    /// Sizes alone.
+    fn partitioned_stats(&self, topic: &str) -> HttpAnswer {
+        let Some(partitioned) = self.partitioned.get(topic) else {
+            return reason(404, &format!("Partitioned Topic not found: {topic}"));
+        };
+        let names = (0..partitioned.partitions).map(|index| name::partition(topic, index));
+        let sizes = names.filter_map(|name| {
+            let bytes: usize = self.log(&name)?.entries().map(|(_, entry)| entry.section.len()).sum();
+            Some((name, json!({ "storageSize": bytes })))
+        });
+        HttpAnswer::json(200, &json!({ "partitions": sizes.collect::<serde_json::Map<_, _>>() }))
     }
 
     /// PIP-415. An index inside the first entry, below that entry's last, has no entry before it to be found by: (-1, -1).
