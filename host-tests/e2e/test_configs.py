@@ -9,6 +9,7 @@ from ring.waiting import eventually
 
 from dev import install
 
+POLICY_VIOLATION = 44
 CONFIGS, TOPICS = "kafka.admin.ConfigCommand", "org.apache.kafka.tools.TopicCommand"
 PATIENCE_S = 60
 DONE = (wire.NONE, None)
@@ -238,6 +239,23 @@ def test_an_envoy_beside_sees_the_same_and_its_own_rules_hold(target, connection
             assert has(other, topic, {"retention.ms": "90001", "cleanup.policy": "compact"})
             assert target.admin.call("GET", f"/admin/v2/persistent/public/default/{topic}/compactionThreshold") == 4096
         assert has(connection, topic, {"retention.ms": "90001", "cleanup.policy": "compact"})
+    finally:
+        beside.stop()
+
+
+@pytest.mark.only_on("index")
+def test_without_an_admin_cluster_only_what_always_holds_is_told_and_nothing_is_altered(target, topic):
+    beside = target.envoy_beside("no-admin", admin_cluster="")
+    beside.start()
+    try:
+        with wire.Connection(beside.bootstrap) as other:
+            error, _, values = describe(other, topic)
+            assert error == wire.NONE
+            assert "compression.type" in values
+            assert not {"cleanup.policy", "retention.ms", "max.message.bytes"} & values.keys()
+            error, words = alter(other, topic, (SET, "retention.ms", "90001"))
+            assert error == POLICY_VIOLATION
+            assert "admin_cluster" in words
     finally:
         beside.stop()
 

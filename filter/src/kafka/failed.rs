@@ -165,23 +165,6 @@ impl Failed for SyncGroupResponse {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use kafka_protocol::messages::produce_response::{PartitionProduceResponse, TopicProduceResponse};
-
-    #[test]
-    fn one_failed_partition_among_others_is_a_failed_response() {
-        let response = |codes: &[i16]| {
-            let partitions = codes.iter().map(|code| PartitionProduceResponse::default().with_error_code(*code));
-            let topic = TopicProduceResponse::default().with_partition_responses(partitions.collect());
-            ProduceResponse::default().with_responses(vec![topic])
-        };
-        assert!(!response(&[0, 0]).failed());
-        assert!(response(&[0, 6]).failed());
-    }
-}
-
 impl Failed for DescribeAclsResponse {
     fn failed(&self) -> bool {
         self.error_code != 0
@@ -224,5 +207,22 @@ impl Failed for DescribeLogDirsResponse {
 impl Failed for DescribeUserScramCredentialsResponse {
     fn failed(&self) -> bool {
         self.error_code != 0 || self.results.iter().any(|user| user.error_code != 0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use kafka_protocol::messages::produce_response::{PartitionProduceResponse, TopicProduceResponse};
+
+    #[test]
+    fn one_failed_partition_among_others_is_a_failed_response() {
+        let response = |codes: &[i16]| {
+            let partitions = codes.iter().map(|code| PartitionProduceResponse::default().with_error_code(*code));
+            let topic = TopicProduceResponse::default().with_partition_responses(partitions.collect());
+            ProduceResponse::default().with_responses(vec![topic])
+        };
+        assert!(!response(&[0, 0]).failed());
+        assert!(response(&[0, 6]).failed());
     }
 }
