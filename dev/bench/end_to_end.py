@@ -5,16 +5,14 @@ and only neighbours can be compared. Each topic is written once by each; all rea
 """
 
 import os
-import shutil
-import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from dev import tools, wasm
 from dev.bench import client, idle, report, usage
 from dev.bench.contestants import Servers
+from dev.bench.folder import scratch_folder
 from dev.errors import DevError
-from dev.paths import CACHE
 
 IDLE_TOPIC = "idle"
 LATENCY_RATE = 100
@@ -61,19 +59,11 @@ def main(plan, keep=False):
     module = wasm.build()
     class_path = client.build()
     idle.allow_connections(plan.idle_connections)
-    CACHE.mkdir(exist_ok=True)
-    folder = Path(tempfile.mkdtemp(prefix="bench-", dir=CACHE))
-    print(f"load average before the start: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores", flush=True)
-    try:
+    with scratch_folder(keep) as folder:
+        print(f"load average before the start: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores", flush=True)
         with Servers(folder, module, plan.concurrency).running() as servers:
             results = Run(plan, servers, class_path, folder).everything()
         report.show(results, plan)
-    except DevError:
-        keep = True
-        raise
-    finally:
-        if not keep:
-            shutil.rmtree(folder)
 
 
 class Run:

@@ -4,19 +4,16 @@ Each round does everything once with each; who is first changes from round to ro
 """
 
 import os
-import shutil
-import tempfile
 import time
 from dataclasses import dataclass
-from pathlib import Path
 from statistics import median, quantiles
 
 from dev import tools, wasm
+from dev.bench.folder import scratch_folder
 from dev.bench.group_client import Connection, Group
 from dev.bench.pulsar_send import Producer
 from dev.bench.report import verdict
 from dev.errors import DevError
-from dev.paths import CACHE
 from dev.servers import Envoy, Kafka, Pulsar, free_ports
 
 # What the filter is to reach: of a bare send's p50, of Apache Kafka's time, and seconds.
@@ -50,25 +47,17 @@ def main(plan, keep=False):
     """Run it and print the tables."""
     tools.require("rustup", "cargo", "cc", "java")
     module = wasm.build()
-    CACHE.mkdir(exist_ok=True)
-    folder = Path(tempfile.mkdtemp(prefix="bench-", dir=CACHE))
-    kafka_port, *_ = free_ports(1)
-    pulsar = Pulsar(folder / "pulsar", kafka_port=kafka_port, log_level="warn")
-    delay = {"group_initial_rebalance_delay_ms": DELAY_MS}
-    envoy = Envoy(folder / "envoy", pulsar, module, kafka_port=kafka_port, concurrency=2, filter_config=delay, log_level="warn")
-    kafka = Kafka(folder / "kafka", settings={"group.initial.rebalance.delay.ms": DELAY_MS}, log_level="warn")
-    print(f"load average before the start: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores", flush=True)
-    try:
+    with scratch_folder(keep) as folder:
+        kafka_port, *_ = free_ports(1)
+        pulsar = Pulsar(folder / "pulsar", kafka_port=kafka_port, log_level="warn")
+        delay = {"group_initial_rebalance_delay_ms": DELAY_MS}
+        envoy = Envoy(folder / "envoy", pulsar, module, kafka_port=kafka_port, concurrency=2, filter_config=delay, log_level="warn")
+        kafka = Kafka(folder / "kafka", settings={"group.initial.rebalance.delay.ms": DELAY_MS}, log_level="warn")
+        print(f"load average before the start: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores", flush=True)
         with pulsar, envoy, kafka:
             run = Run(plan, pulsar, envoy, kafka)
             run.everything()
             run.show()
-    except DevError:
-        keep = True
-        raise
-    finally:
-        if not keep:
-            shutil.rmtree(folder)
 
 
 class Run:

@@ -28,7 +28,7 @@ FLAGS = [
 ]
 
 # One broker and one bookie on loopback, the bookie as in Pulsar's own standalone.conf; nothing here changes what a client
-# sees. The journal's buffer holds every entry whole: a bookie killed with half of one written reads zeros for the rest when
+# sees, but that topics of deleted groups go sooner. The journal's buffer holds every entry whole: a bookie killed with half of one written reads zeros for the rest when
 # it comes back, and without a second bookie that ledger never opens again.
 STANDALONE = f"""\
 metadataStoreUrl=
@@ -42,6 +42,7 @@ managedLedgerDefaultAckQuorum=1
 ledgerStorageClass=org.apache.bookkeeper.bookie.storage.ldb.DbLedgerStorage
 nettyMaxFrameSizeBytes=5253120
 journalMaxGroupWaitMSec=1
+brokerDeleteInactiveTopicsFrequencySeconds=5
 journalSyncData=false
 flushInterval=60000
 journalWriteBufferSizeKB=8192

@@ -207,12 +207,17 @@ def test_members_with_different_topics_get_partitions_of_their_own_topics(new_gr
     group = new_group(topics={one: 2, two: 2})
     first = group.join("java", topics=[one])
     second = group.join("java", topics=[one, two])
-    group.wait(lambda: first.owned | second.owned == group.partitions and not first.owned & second.owned, "all have owners")
+    # Until the first has joined too, the second owns everything.
+    group.wait(
+        lambda: first.owned and first.owned | second.owned == group.partitions and not first.owned & second.owned,
+        "both have partitions, and each partition one owner",
+    )
 
     assert {topic for topic, _ in first.owned} == {one}
     assert {(two, 0), (two, 1)} <= second.owned
     written = group.write_and_read()
     assert sorted(group.values()) == sorted(written)
+    assert [{topic for topic, *_ in member.records} for member in (first, second)] == [{one}, {one, two}]
 
 
 @pytest.mark.parametrize("name", ["java", "librdkafka"])

@@ -41,6 +41,9 @@ struct World {
     client: ClientId,
 }
 
+/// The topic of `g`.
+const LOG: &str = "__kafka_group_g.g";
+
 /// Who a member is, from its last JoinGroup.
 #[derive(Clone, Debug, PartialEq)]
 struct Member {
@@ -187,6 +190,10 @@ impl World {
         let synced = self.pair.ask(client, &sync(&member, &[(&member.id, "mine")]), 5, SOON).unwrap();
         assert_eq!((synced.error_code, synced.assignment), (NONE, Bytes::from_static(b"mine")));
         member
+    }
+
+    fn has_topic(&self) -> bool {
+        self.pair.broker.topics().contains(&format!("persistent://public/default/{LOG}"))
     }
 
     fn is_at_rest(&mut self) {
@@ -359,6 +366,52 @@ fn offsets_and_groups_are_deleted_and_then_unknown() {
     assert_eq!(world.delete("never"), GROUP_ID_NOT_FOUND);
     assert_eq!(world.delete_offset(), (GROUP_ID_NOT_FOUND, vec![]));
     world.is_at_rest();
+}
+
+#[test]
+fn who_deletes_a_group_may_go_with_the_answer_and_pulsar_deletes_the_topic() {
+    let mut world = world();
+    world.commit(&commit(&[(0, 7, "")]));
+    world.pair.broker.delete_inactive();
+    assert!(world.has_topic(), "a group's topic stays");
+
+    assert_eq!(world.delete("g"), NONE);
+    world.pair.disconnect(world.client);
+    world.pair.settle();
+    world.pair.broker.delete_inactive();
+    assert!(!world.has_topic());
+
+    world.client = world.pair.connect();
+    assert_eq!(world.committed()[0].0, -1);
+    world.commit(&commit(&[(0, 8, "")]));
+    assert_eq!(world.committed()[0].0, 8);
+}
+
+#[test]
+fn the_topic_of_a_group_that_is_used_again_at_once_stays() {
+    let mut world = world();
+    world.commit(&commit(&[(0, 7, "")]));
+    assert_eq!(world.delete("g"), NONE);
+    world.commit(&commit(&[(0, 8, "")]));
+
+    world.pair.disconnect(world.client);
+    world.pair.settle();
+    world.pair.broker.delete_inactive();
+
+    world.client = world.pair.connect();
+    assert_eq!(world.committed()[0].0, 8);
+}
+
+#[test]
+fn a_topic_whose_group_never_came_into_being_is_let_go_of_while_its_client_stays() {
+    let mut world = world();
+    let odd = join(&StrBytes::default()).with_group_instance_id(Some("i".into())).with_protocols(vec![]);
+    world.pair.ask(world.client, &odd, 5, SOON).unwrap();
+    assert!(world.has_topic());
+
+    world.pair.run_for(Duration::from_secs(3));
+    world.pair.broker.delete_inactive();
+    assert!(!world.has_topic());
 }
 
 #[test]

@@ -228,7 +228,7 @@ impl Fetch {
             let Ok(name) = std::str::from_utf8(&topic.name) else { continue };
             for part in topic.partitions.iter().filter(|part| part.high_watermark >= 0) {
                 let partition = u32::try_from(part.index).unwrap_or(0);
-                context.io.shared.ends.saw(name, partition, part.high_watermark);
+                context.io.shared.lag.saw_end(name, partition, part.high_watermark);
             }
         }
         let failed = self.error_code != 0

@@ -14,6 +14,7 @@ use crate::group::ask::{Ask, JoinAsk, Joined, JoinedMember, Reply};
 use crate::group::error::GroupError;
 use crate::group::id::GroupId;
 use crate::group::log::entry::Protocol;
+use crate::group::state::limits::{JOIN_BYTES_MAX, JOIN_PROTOCOLS_MAX};
 use crate::session::io::Client;
 
 /// The longest that a round waits for its members, whatever they ask for.
@@ -21,10 +22,6 @@ pub const MAX_REBALANCE_MS: u32 = 30 * 60 * 1000;
 
 /// How much longer than a round a request waits: the group answers first.
 pub const GRACE: Duration = Duration::from_secs(30);
-
-/// Bounds of what one member brings.
-const MAX_PROTOCOLS: usize = 64;
-const MAX_JOIN_BYTES: usize = 1024 * 1024;
 
 /// The first version with a rebalance timeout of its own; before, it is the session's (KIP-62).
 const REBALANCE_TIMEOUT_SINCE: i16 = 1;
@@ -64,7 +61,7 @@ fn ask(version: i16, body: JoinGroupRequest, client: &Client, config: &Config) -
     let instance_bytes = body.group_instance_id.as_ref().map_or(0, |instance| instance.len());
     let named = [body.member_id.len(), body.protocol_type.len(), instance_bytes];
     let bytes = of_protocols.chain(named).fold(0, usize::saturating_add);
-    if body.protocols.len() > MAX_PROTOCOLS || bytes > MAX_JOIN_BYTES {
+    if body.protocols.len() > JOIN_PROTOCOLS_MAX || bytes > JOIN_BYTES_MAX {
         return Err(GroupError::InconsistentProtocol);
     }
     let rebalance_ms = match version < REBALANCE_TIMEOUT_SINCE {
@@ -217,13 +214,13 @@ mod tests {
     #[test]
     fn more_protocols_than_the_bound_are_refused() {
         let of = |count| asked(9, request().with_protocols(vec![protocol(b""); count]));
-        assert!(of(MAX_PROTOCOLS).is_ok());
-        assert_eq!(of(MAX_PROTOCOLS + 1), Err(GroupError::InconsistentProtocol));
+        assert!(of(JOIN_PROTOCOLS_MAX).is_ok());
+        assert_eq!(of(JOIN_PROTOCOLS_MAX + 1), Err(GroupError::InconsistentProtocol));
     }
 
     #[test]
     fn larger_protocols_than_the_bound_are_refused() {
-        let large = vec![protocol(b"").with_metadata(vec![0; MAX_JOIN_BYTES].into())];
+        let large = vec![protocol(b"").with_metadata(vec![0; JOIN_BYTES_MAX].into())];
         assert_eq!(asked(9, request().with_protocols(large)), Err(GroupError::InconsistentProtocol));
     }
 

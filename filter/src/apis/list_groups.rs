@@ -100,8 +100,8 @@ impl Row for Found {
     }
 }
 
-/// Asks for the state of every group. It is confirmed by an entry in each group's log, which also tells whether this broker owns
-/// it; what is loaded already would do, once something cheaper tells that it is not stale.
+/// Asks for the state of every group as far as it is read: nothing is written for a list. A log that is not loaded is read first,
+/// which also tells whether this broker owns it.
 fn ask_each(names: &[GroupId]) -> EachGroup<Found> {
     EachGroup::new(|| Ask::Peek, names.iter().cloned().map(Some))
 }

@@ -178,7 +178,7 @@ pub const APIS: &[Api] = &[
         0,
         2,
         delete_groups::start,
-        "The group's Pulsar topic stays, empty of members and offsets and hidden from every list.",
+        "Pulsar deletes the group's topic some time later: see `group-log.md`, \"A topic without a group\".",
     ),
     api(ApiKey::ElectLeaders, 0, 2, elect_leaders::start, "None is needed: the owner is the preferred leader."),
     api(ApiKey::IncrementalAlterConfigs, 0, 1, incremental_alter_configs::start, "As AlterConfigs."),

@@ -164,7 +164,7 @@ settings! {
     offset_metadata_max_bytes: u32 = 4_096, Between(0, 65_536);
     /// Bytes that the states of a worker's groups may take; a group beyond it is not available.
     max_group_bytes_per_worker: usize = 256 * MIB, BytesBetween(MIB, 512 * MIB);
-    /// Gauges of the lag of groups, one for each group and partition, and as many of partitions' ends; 0: none.
+    /// Gauges of the lag of groups that a worker makes in its life, one for each group and partition, and as many of partitions' ends; 0: none.
     max_lag_gauges: u32 = 1_000, Between(0, 100_000);
 }
 

@@ -12,6 +12,7 @@ use super::state::State;
 use crate::config::Config;
 use crate::ids::ConnectionId;
 use crate::time::{Instant, Now};
+use crate::worker::lag::Commits;
 use crate::worker::log::Log;
 use crate::worker::random::Random;
 
@@ -321,14 +322,6 @@ impl Groups {
         self.woken.pop_first()
     }
 
-    /// Every committed offset of the groups that are loaded.
-    pub fn committed(&self) -> impl Iterator<Item = (&GroupId, &str, i32, i64)> {
-        let loaded = self.served.iter().filter_map(|(group, served)| Some((group, served.replica.state()?)));
-        loaded.flat_map(|(group, state)| {
-            state.offsets.flat().map(move |(topic, partition, committed)| (group, topic, partition, committed.offset))
-        })
-    }
-
     /// Replicas, and bytes of their states.
     pub fn sizes(&self) -> (usize, usize) {
         (self.served.len(), self.bytes)
@@ -373,5 +366,19 @@ impl Groups {
         for (ask, connection, answer) in answers {
             self.keep(ask, connection, answer);
         }
+    }
+}
+
+impl Commits for Groups {
+    fn all(&self) -> impl Iterator<Item = (&GroupId, &str, i32, i64)> {
+        let loaded = self.served.iter().filter_map(|(group, served)| Some((group, served.replica.state()?)));
+        loaded.flat_map(|(group, state)| {
+            state.offsets.flat().map(move |(topic, partition, committed)| (group, topic, partition, committed.offset))
+        })
+    }
+
+    fn of(&self, group: &GroupId, topic: &str, partition: i32) -> Option<i64> {
+        let state = self.served.get(group)?.replica.state()?;
+        state.offsets.of(topic, partition).map(|committed| committed.offset)
     }
 }

@@ -2,8 +2,8 @@
 
 use crate::error::PulsarError;
 use crate::ids::{ConsumerId, Position, RequestId};
+use crate::session::inboxes::Message;
 use crate::session::io::Io;
-use crate::session::pulsar_conn::Message;
 use crate::session::requests::Reply;
 use crate::topics::name::PulsarTopic;
 

@@ -5,8 +5,8 @@ use super::stats::{AskStats, InternalStats};
 use super::{OffsetError, base_offset};
 use crate::ids::{Offset, Position};
 use crate::records::{Entry, ReadOptions, times};
+use crate::session::inboxes::Message;
 use crate::session::io::Io;
-use crate::session::pulsar_conn::Message;
 use crate::topics::name::PulsarTopic;
 
 /// What the entry looked for is the first to reach. Both grow along a partition; timestamps only as far as producers' clocks do,

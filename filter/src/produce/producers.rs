@@ -10,7 +10,7 @@ use super::producer::{Identity, Producer};
 use crate::ids::ProducerId;
 use crate::records::KafkaBatch;
 use crate::session::io::Io;
-use crate::session::pulsar_conn::ProducerEvent;
+use crate::session::producer_events::ProducerEvent;
 use crate::time::Instant;
 use crate::topics::name::PulsarTopic;
 

@@ -9,8 +9,8 @@ use crate::offsets::stats::{AskStats, InternalStats};
 use crate::offsets::tail::FindEnd;
 use crate::offsets::{OffsetError, base_offset};
 use crate::records::Entry;
+use crate::session::inboxes::Message;
 use crate::session::io::Io;
-use crate::session::pulsar_conn::Message;
 use crate::topics::name::PulsarTopic;
 
 /// Entries on their way at once; together with the largest entry, the bound of what a read-back holds.

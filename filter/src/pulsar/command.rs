@@ -172,11 +172,6 @@ pub fn close_consumer(consumer_id: u64, request_id: u64) -> BaseCommand {
     CommandCloseConsumer { consumer_id, request_id, ..CommandCloseConsumer::default() }.into()
 }
 
-/// UNSUBSCRIBE: deletes the consumer's subscription.
-pub fn unsubscribe(consumer_id: u64, request_id: u64) -> BaseCommand {
-    CommandUnsubscribe { consumer_id, request_id, ..CommandUnsubscribe::default() }.into()
-}
-
 /// ACK of everything up to a message; without a request id, so that nothing answers it.
 pub fn ack_cumulative(consumer_id: u64, message_id: MessageIdData) -> BaseCommand {
     CommandAck {

@@ -35,6 +35,7 @@ pub use batch::{BatchError, KafkaBatch};
 pub use chunks::{Assembled, ChunkAssembler, ChunkLimits, ChunkStep};
 pub use codecs::{Codec, CodecError, Compression};
 pub use entry::{Chunk, Entry, EntryError};
+pub(crate) use frame::CHECKSUM_MAGIC;
 pub use read::{BatchSpan, ReadOptions, write_kafka_batch};
 pub use scratch::Scratch;
 pub use times::{TimedOffset, first_at_or_after, greatest};

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use bytes::Bytes;
+
 use crate::error::{AdminError, PulsarError};
 use crate::group::id::GroupId;
 use crate::group::log::message::{ProducerName, payload_of, write_send};
@@ -10,7 +12,7 @@ use crate::ids::{ConsumerId, Position, ProducerId, RequestId};
 use crate::pulsar::command;
 use crate::session::admin::{CallId, HttpReply, Method};
 use crate::session::io::Io;
-use crate::session::pulsar_conn::ProducerEvent;
+use crate::session::producer_events::ProducerEvent;
 use crate::session::requests::Reply;
 
 /// One group's.
@@ -20,6 +22,7 @@ struct Carrier {
     producer: Option<Producer>,
     guard: Option<Guard>,
     creating: Option<CallId>,
+    letting_go: Option<LettingGo>,
 }
 
 #[derive(Debug)]
@@ -46,6 +49,22 @@ struct Guard {
     /// What may be trimmed.
     acked: Option<Position>,
 }
+
+/// Policies of a topic that Pulsar may delete, one call after the other.
+#[derive(Clone, Copy, Debug)]
+enum LettingGo {
+    /// Without retention: Pulsar keeps an inactive topic that has any (`PersistentTopic.shouldTopicBeRetained`).
+    Retention(CallId),
+    /// Deleted once the guard is caught up.
+    Inactivity(CallId),
+}
+
+/// `RetentionPolicies` of Pulsar.
+const NO_RETENTION: &[u8] = br#"{"retentionTimeInMinutes":0,"retentionSizeInMB":0}"#;
+
+/// `InactiveTopicPolicies` of Pulsar.
+const DELETED_WHEN_CAUGHT_UP: &[u8] = br#"{"inactiveTopicDeleteMode":"delete_when_subscriptions_caught_up",
+"maxInactiveDurationSeconds":1,"deleteWhileInactive":true}"#;
 
 /// By group.
 #[derive(Debug, Default)]
@@ -77,7 +96,7 @@ impl Carriers {
             if !io.shared.groups.is_carrier(io.client.connection, group) {
                 carrier.close(io);
                 orphaned.push(group.clone());
-            } else if let Some(event) = carrier.poll(io) {
+            } else if let Some(event) = carrier.poll(group, io) {
                 any = true;
                 io.shared.groups.on_event(io.client.connection, group, event, io.now);
             }
@@ -91,7 +110,6 @@ impl Carriers {
 
 impl Carrier {
     fn execute(&mut self, group: &GroupId, command: Command, io: &mut Io<'_>) {
-        let topic = group.topic(&io.shared.config);
         match command {
             Command::OpenReader(from) => {
                 self.close_reader(io);
@@ -100,6 +118,7 @@ impl Carrier {
                     ReadFrom::Latest => Position::LATEST,
                     ReadFrom::At(position) => position,
                 };
+                let topic = group.topic(&io.shared.config);
                 let unique = io.shared.random.next_u64();
                 let (consumer, request) =
                     io.pulsar.subscribe(topic.as_str(), start, &io.client.id, None, unique, io.now.instant);
@@ -120,6 +139,7 @@ impl Carrier {
             Command::CloseReader => self.close_reader(io),
             Command::OpenProducer => {
                 self.close_producer(io);
+                let topic = group.topic(&io.shared.config);
                 let (producer, request) = io.pulsar.open_producer(topic.as_str(), None, &io.client.id, io.now.instant);
                 self.producer = Some(Producer::Opening(producer, request));
             }
@@ -132,19 +152,27 @@ impl Carrier {
             Command::CloseProducer => self.close_producer(io),
             Command::Guard { acked } => {
                 self.close_guard(io);
+                let topic = group.topic(&io.shared.config);
                 let (consumer, request) = io.pulsar.attach_guard(topic.as_str(), &io.client.id, io.now.instant);
                 self.guard = Some(Guard { consumer, request, acked });
             }
+            Command::LetGo => {
+                let body = ("application/json", Bytes::from_static(NO_RETENTION));
+                let path = group.topic(&io.shared.config).admin_path("/retention");
+                let call = io.admin.call(Method::Post, path, Some(body), io.now.instant);
+                self.letting_go = Some(LettingGo::Retention(call));
+            }
             Command::CreateTopic => {
-                let path = topic.admin_path("");
+                let path = group.topic(&io.shared.config).admin_path("");
                 self.creating = Some(io.admin.call(Method::Put, path, None, io.now.instant));
             }
         }
     }
 
     /// The next thing that happened.
-    fn poll(&mut self, io: &mut Io<'_>) -> Option<Event> {
+    fn poll(&mut self, group: &GroupId, io: &mut Io<'_>) -> Option<Event> {
         self.poll_creating(io)
+            .or_else(|| self.poll_letting_go(group, io))
             .or_else(|| self.poll_guard(io))
             .or_else(|| self.poll_producer(io))
             .or_else(|| self.poll_reader(io))
@@ -223,6 +251,22 @@ impl Carrier {
             Err(error) => Err(error.message()),
         };
         Some(Event::TopicCreated(made))
+    }
+
+    fn poll_letting_go(&mut self, group: &GroupId, io: &mut Io<'_>) -> Option<Event> {
+        let (LettingGo::Retention(call) | LettingGo::Inactivity(call)) = self.letting_go?;
+        let reply = io.admin.take(call)?.and_then(HttpReply::success);
+        match (reply, self.letting_go.take()?) {
+            (Ok(_), LettingGo::Retention(_)) => {
+                let body = ("application/json", Bytes::from_static(DELETED_WHEN_CAUGHT_UP));
+                let path = group.topic(&io.shared.config).admin_path("/inactiveTopicPolicies");
+                let call = io.admin.call(Method::Post, path, Some(body), io.now.instant);
+                self.letting_go = Some(LettingGo::Inactivity(call));
+                None
+            }
+            (Ok(_), LettingGo::Inactivity(_)) => Some(Event::LetGo(Ok(()))),
+            (Err(error), _) => Some(Event::LetGo(Err(error.message()))),
+        }
     }
 
     fn poll_guard(&mut self, io: &mut Io<'_>) -> Option<Event> {

@@ -5,12 +5,15 @@
 
 pub mod admin;
 mod carrier;
+pub mod inboxes;
 pub mod io;
 pub mod kafka_conn;
 pub mod ownership;
+pub mod producer_events;
 pub mod pulsar_conn;
 mod replies;
 pub mod requests;
+mod subscriptions;
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -1,21 +1,22 @@
 //! The machine that handles Pulsar's responses: handshake, questions and answers, messages by consumer.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use bytes::Bytes;
 
+use super::inboxes::{Inboxes, Message};
 use super::ownership::{Next, Ownership};
+use super::producer_events::ProducerEvent;
 use super::replies::{position_of, reply_of};
 use super::requests::{Reply, Requests};
+use super::subscriptions::{self, client_metadata, message_id};
 use crate::error::PulsarError;
 use crate::frame::Splitter;
 use crate::ids::{ConsumerId, Position, ProducerId, RequestId};
 use crate::pulsar::command::{self, Credentials};
 use crate::pulsar::frame::{self, DEFAULT_MAX_FRAME_BYTES, max_frame_bytes, parse_frame, write_command};
-use crate::pulsar::proto::{
-    BaseCommand, CommandSubscribe, KeyValue, MessageIdData, ServerError, base_command::Type, command_subscribe,
-};
+use crate::pulsar::proto::{BaseCommand, ServerError, base_command::Type};
 use crate::time::Instant;
 
 /// The broker closes a connection whose handshake takes longer than its keep-alive interval.
@@ -23,12 +24,6 @@ const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(25);
 
 /// How long a PING may stay unanswered before the connection counts as dead.
 const PONG_TIMEOUT: Duration = Duration::from_secs(30);
-
-/// Name of the durable subscription on a group's log.
-const GUARD: &str = "kafka-group";
-
-/// Bound of entries that lie in one consumer's inbox: what a peek or a reader allowed the broker to send, and a little more.
-const MAX_INBOX_ENTRIES: usize = 4096;
 
 /// ```text
 /// Idle ──first Kafka bytes──▶ ExpectConnected ──CONNECTED──▶ Ready
@@ -63,59 +58,6 @@ pub enum Phase {
     Failed,
 }
 
-/// One MESSAGE.
-#[derive(Clone, Debug)]
-pub struct Message {
-    /// Where the entry lies.
-    pub position: Position,
-    /// What follows the command: broker entry metadata, checksum, metadata, payload.
-    pub section: Bytes,
-}
-
-#[derive(Debug, Default)]
-struct Inbox {
-    messages: VecDeque<Message>,
-    closed: bool,
-    /// SUBSCRIBE, which may still wait for a lookup.
-    request: Option<RequestId>,
-    /// Peeks are short: one that outlives this is closed, whoever forgot it.
-    expires: Option<Instant>,
-}
-
-/// What happened to a producer; the producers' machine takes it from here.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ProducerEvent {
-    /// SEND_RECEIPT. `position` is `None` for a duplicate (`ledgerId` and `entryId` are -1).
-    Receipt {
-        /// Whose.
-        producer: ProducerId,
-        /// The SEND's lowest sequence id.
-        sequence_id: u64,
-        /// Where the entry was stored.
-        position: Option<Position>,
-    },
-    /// SEND_ERROR.
-    Refused {
-        /// Whose.
-        producer: ProducerId,
-        /// For a batch, its highest sequence id.
-        sequence_id: u64,
-        /// Why.
-        error: PulsarError,
-    },
-    /// CLOSE_PRODUCER: in-flight SENDs may be lost without a word.
-    Closed(ProducerId),
-}
-
-impl ProducerEvent {
-    /// Whose.
-    pub fn producer(&self) -> ProducerId {
-        match self {
-            Self::Receipt { producer, .. } | Self::Refused { producer, .. } | Self::Closed(producer) => *producer,
-        }
-    }
-}
-
 /// The Pulsar half of a connection.
 #[derive(Debug)]
 pub struct PulsarConn {
@@ -124,7 +66,7 @@ pub struct PulsarConn {
     out: Vec<u8>,
     requests: Requests,
     ownership: Ownership,
-    inboxes: BTreeMap<ConsumerId, Inbox>,
+    inboxes: Inboxes,
     events: VecDeque<ProducerEvent>,
     ping_deadline: Option<Instant>,
     pings: u64,
@@ -143,7 +85,7 @@ impl PulsarConn {
             out: Vec::new(),
             requests: Requests::default(),
             ownership: Ownership::default(),
-            inboxes: BTreeMap::new(),
+            inboxes: Inboxes::default(),
             events: VecDeque::new(),
             ping_deadline: None,
             pings: 0,
@@ -226,10 +168,8 @@ impl PulsarConn {
             }
             Type::CloseConsumer => {
                 self.ownership.forget_all();
-                if let Some(inbox) =
-                    command.close_consumer.and_then(|close| self.inboxes.get_mut(&ConsumerId(close.consumer_id)))
-                {
-                    inbox.closed = true;
+                if let Some(close) = command.close_consumer {
+                    self.inboxes.end(ConsumerId(close.consumer_id));
                 }
             }
             _ => match reply_of(command) {
@@ -309,31 +249,16 @@ impl PulsarConn {
 
     fn on_message(&mut self, command: BaseCommand, section: Bytes) {
         let Some(message) = command.message else { return };
-        let Some(inbox) = self.inboxes.get_mut(&ConsumerId(message.consumer_id)) else { return };
-        if inbox.messages.len() < MAX_INBOX_ENTRIES {
-            inbox.messages.push_back(Message { position: position_of(&message.message_id), section });
-        } else {
-            // More than was permitted: the reader starts over rather than skip an entry.
-            inbox.closed = true;
-        }
+        let entry = Message { position: position_of(&message.message_id), section };
+        self.inboxes.put(ConsumerId(message.consumer_id), entry);
     }
 
     fn on_producer_command(&mut self, command: BaseCommand) {
-        if let Some(receipt) = command.send_receipt {
-            let position = receipt.message_id.as_ref().map(position_of).filter(|position| position.ledger != u64::MAX);
-            let producer = ProducerId(receipt.producer_id);
-            self.events.push_back(ProducerEvent::Receipt { producer, sequence_id: receipt.sequence_id, position });
-        } else if let Some(error) = command.send_error {
-            let code = ServerError::try_from(error.error).unwrap_or(ServerError::UnknownError);
-            self.events.push_back(ProducerEvent::Refused {
-                producer: ProducerId(error.producer_id),
-                sequence_id: error.sequence_id,
-                error: PulsarError::Refused { code, message: error.message },
-            });
-        } else if let Some(close) = command.close_producer {
+        let Some(event) = ProducerEvent::of(command) else { return };
+        if let ProducerEvent::Closed(_) = event {
             self.ownership.forget_all();
-            self.events.push_back(ProducerEvent::Closed(ProducerId(close.producer_id)));
         }
+        self.events.push_back(event);
     }
 
     /// The next thing that happened to this producer.
@@ -353,9 +278,7 @@ impl PulsarConn {
             return;
         }
         self.requests.fail_all(&error, now);
-        for inbox in self.inboxes.values_mut() {
-            inbox.closed = true;
-        }
+        self.inboxes.end_all();
         self.ping_deadline = None;
         self.state = State::Failed(error);
     }
@@ -404,27 +327,11 @@ impl PulsarConn {
     ) -> (ConsumerId, RequestId) {
         self.last_consumer = self.last_consumer.wrapping_add(1);
         let consumer = ConsumerId(self.last_consumer);
-        self.inboxes.insert(consumer, Inbox { expires, ..Inbox::default() });
+        self.inboxes.open(consumer, expires);
         let request = self.ask_owner(topic, now, |request_id| {
-            CommandSubscribe {
-                topic: topic.to_owned(),
-                subscription: format!("isthmus-{unique:016x}"),
-                sub_type: command_subscribe::SubType::Exclusive.into(),
-                consumer_id: consumer.0,
-                request_id,
-                consumer_name: Some(client_id.to_owned()),
-                durable: Some(false),
-                start_message_id: Some(message_id(start)),
-                metadata: client_metadata(client_id),
-                initial_position: Some(command_subscribe::InitialPosition::Latest.into()),
-                force_topic_creation: Some(false),
-                ..CommandSubscribe::default()
-            }
-            .into()
+            subscriptions::reader(topic, start, client_id, unique, consumer, request_id)
         });
-        if let Some(inbox) = self.inboxes.get_mut(&consumer) {
-            inbox.request = Some(request);
-        }
+        self.inboxes.opened_by(consumer, request);
         (consumer, request)
     }
 
@@ -433,22 +340,10 @@ impl PulsarConn {
     pub fn attach_guard(&mut self, topic: &str, client_id: &str, now: Instant) -> (ConsumerId, RequestId) {
         self.last_consumer = self.last_consumer.wrapping_add(1);
         let consumer = ConsumerId(self.last_consumer);
-        let request = self.ask_owner(topic, now, |request_id| {
-            CommandSubscribe {
-                topic: topic.to_owned(),
-                subscription: GUARD.to_owned(),
-                sub_type: command_subscribe::SubType::Failover.into(),
-                consumer_id: consumer.0,
-                request_id,
-                durable: Some(true),
-                metadata: client_metadata(client_id),
-                initial_position: Some(command_subscribe::InitialPosition::Earliest.into()),
-                force_topic_creation: Some(false),
-                ..CommandSubscribe::default()
-            }
-            .into()
-        });
-        self.inboxes.insert(consumer, Inbox { request: Some(request), ..Inbox::default() });
+        let request =
+            self.ask_owner(topic, now, |request_id| subscriptions::guard(topic, client_id, consumer, request_id));
+        self.inboxes.open(consumer, None);
+        self.inboxes.opened_by(consumer, request);
         (consumer, request)
     }
 
@@ -466,21 +361,16 @@ impl PulsarConn {
 
     /// The next entry for `consumer`: `Ok(None)` while none is there, an error when none will come.
     pub fn take_message(&mut self, consumer: ConsumerId) -> Result<Option<Message>, PulsarError> {
-        let inbox = self.inboxes.get_mut(&consumer).ok_or(PulsarError::Closed)?;
-        match inbox.messages.pop_front() {
-            Some(message) => Ok(Some(message)),
-            None if inbox.closed => Err(PulsarError::Closed),
-            None => Ok(None),
-        }
+        self.inboxes.take(consumer)
     }
 
     /// Closes a reader and drops what it still had.
     pub fn close_consumer(&mut self, consumer: ConsumerId, now: Instant) {
-        let Some(inbox) = self.inboxes.remove(&consumer) else { return };
-        if let Some(request) = inbox.request {
+        let Some(left) = self.inboxes.close(consumer) else { return };
+        if let Some(request) = left.request {
             self.requests.forget(request);
         }
-        if !inbox.closed && matches!(self.state, State::Ready { .. }) {
+        if left.open && matches!(self.state, State::Ready { .. }) {
             let request = self.ask(now, |request_id| command::close_consumer(consumer.0, request_id));
             self.requests.forget(request);
         }
@@ -548,13 +438,7 @@ impl PulsarConn {
     pub fn on_time(&mut self, now: Instant) {
         self.requests.expire(now);
         self.ownership.expire(now);
-        let overdue: Vec<ConsumerId> = self
-            .inboxes
-            .iter()
-            .filter(|(_, inbox)| inbox.expires.is_some_and(|expires| expires <= now))
-            .map(|(id, _)| *id)
-            .collect();
-        for consumer in overdue {
+        for consumer in self.inboxes.overdue(now) {
             self.close_consumer(consumer, now);
         }
         let handshake_overdue = matches!(&self.state, State::ExpectConnected { deadline, .. } if *deadline <= now);
@@ -569,8 +453,10 @@ impl PulsarConn {
             State::ExpectConnected { deadline, .. } => Some(*deadline),
             State::Idle | State::Ready { .. } | State::Failed(_) => None,
         };
-        let inboxes = self.inboxes.values().filter_map(|inbox| inbox.expires).min();
-        [handshake, self.ping_deadline, inboxes, self.requests.next_deadline()].into_iter().flatten().min()
+        [handshake, self.ping_deadline, self.inboxes.next_deadline(), self.requests.next_deadline()]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     /// Whether the broker owes an answer or a message that an exchange waits for.
@@ -580,14 +466,6 @@ impl PulsarConn {
 
     /// Consumers that are open.
     pub fn consumers(&self) -> usize {
-        self.inboxes.len()
+        self.inboxes.count()
     }
-}
-
-fn client_metadata(client_id: &str) -> Vec<KeyValue> {
-    vec![KeyValue { key: Bytes::from_static(b"kafka.client.id"), value: Bytes::copy_from_slice(client_id.as_bytes()) }]
-}
-
-fn message_id(position: Position) -> MessageIdData {
-    MessageIdData { ledger_id: position.ledger, entry_id: position.entry, ..MessageIdData::default() }
 }

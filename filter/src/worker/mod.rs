@@ -212,8 +212,8 @@ impl Worker {
 
     /// Brings the gauges of lag up to date.
     pub fn write_lag(&mut self, gauges: &mut impl lag::Gauges) {
-        let Shared { ends, groups, .. } = &mut self.shared;
-        ends.write(groups, gauges);
+        let Shared { lag, groups, log, .. } = &mut self.shared;
+        lag.write(groups, gauges, log);
     }
 
     /// Lines for the operator.

@@ -1,7 +1,7 @@
 //! What the connections of one worker share.
 
 use super::budget::Budget;
-use super::lag::Ends;
+use super::lag::Lag;
 use super::log::Log;
 use super::metrics::Metrics;
 use super::random::Random;
@@ -36,8 +36,8 @@ pub struct Shared {
     pub scratch: Scratch,
     /// Consumer groups with a member or a request on this worker.
     pub groups: Groups,
-    /// Ends of partitions, for the lag of groups.
-    pub ends: Ends,
+    /// How far groups are behind.
+    pub lag: Lag,
     /// Whether a connection of this worker looks, or has looked, at the namespace's policies.
     pub policies_looked_at: bool,
     /// The same of the namespace of groups, once there is one.
@@ -61,7 +61,7 @@ impl Shared {
             prefetch: Budget::new(config.prefetch_bytes_per_worker),
             held: Budget::new(config.max_held_bytes_per_worker),
             scratch: Scratch::default(),
-            ends: Ends::new(config.max_lag_gauges),
+            lag: Lag::new(config.max_lag_gauges),
             policies_looked_at: false,
             groups_policies_looked_at: false,
             metrics: Metrics::default(),

@@ -5,17 +5,16 @@ use isthmus::group::apply::{Accepted, apply};
 use isthmus::group::error::GroupError;
 use isthmus::group::log::entry::{Entry, Event, FORMAT, Kind, Nop, Upgrade};
 use isthmus::group::outcome::Outcome;
-use isthmus::group::state::State;
 use isthmus::group::state::limits::{ENTRY_EVENTS_MAX, WRITERS_MAX};
 use isthmus::ids::Position;
 use prost::Message;
 
-use crate::group_support::Group;
 use crate::group_support::events::*;
+use crate::group_support::{Group, ORIGIN, written_after};
 
 fn entry(writer: u64, epoch: u64, seq: u64, open: bool) -> Entry {
     let commit = simple_commit(&[("t", 0, (epoch * 100 + seq) as i64)]);
-    Entry { format: FORMAT, writer, epoch, seq, open, events: vec![commit.event()], ..Entry::default() }
+    Entry { writer, epoch, seq, open, events: vec![commit.event()], ..written_after(&Group::new().state) }
 }
 
 /// The offset that stands after these entries, each with what it was taken for.
@@ -99,11 +98,12 @@ fn the_writer_used_longest_ago_is_forgotten_and_opens_again() {
 
 #[test]
 fn what_cannot_be_read_only_counts() {
-    let mut state = State::default();
-    let position = Position { ledger: 3, entry: 0 };
+    let mut state = Group::stable(&["a"]).state;
+    let (before, position) = (state.log.clone(), Position { ledger: 8, entry: 0 });
     let accepted = apply(&mut state, position, None, 77, |_, _, _, _| panic!("there are no events"));
     assert_eq!(accepted, Accepted::No);
-    assert_eq!((state.log.applied, state.log.since, state.log.bytes_since), (Some(position), 1, 77));
+    assert_eq!(state.log.applied, Some(position));
+    assert_eq!((state.log.since, state.log.bytes_since), (before.since + 1, before.bytes_since + 77));
     assert_eq!(Entry::read(&Bytes::from_static(b"\xff\xff")), None);
 }
 
@@ -117,11 +117,11 @@ fn an_entry_with_too_many_events_is_not_read() {
 
 #[test]
 fn every_event_is_told_with_the_state_right_after_it() {
-    let mut state = State::default();
+    let Group { mut state, .. } = Group::new();
     let events = vec![join("a").event(), Event { kind: None }, join("b").event()];
     let entry = Entry { events, ..entry(1, 1, 1, true) };
     let mut members = Vec::new();
-    apply(&mut state, Position { ledger: 0, entry: 0 }, Some(&entry), 0, |state, index, _, _| {
+    apply(&mut state, Position { entry: 1, ..ORIGIN }, Some(&entry), 0, |state, index, _, _| {
         members.push((index, state.members.len()));
     });
     assert_eq!(members, [(0, 1), (1, 1), (2, 2)]);

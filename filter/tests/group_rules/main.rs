@@ -5,9 +5,11 @@
 mod group_support;
 
 mod commits;
+mod endings;
 mod entries;
 mod joins;
 mod leaving;
+mod loads;
 mod offsets_gone;
 mod rounds;
 mod snapshots;

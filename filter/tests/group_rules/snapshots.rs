@@ -12,6 +12,11 @@ use isthmus::ids::Position;
 use crate::group_support::Group;
 use crate::group_support::events::*;
 
+/// A group with nothing in it.
+fn there() -> State {
+    State { exists: true, ..State::bare(Position { ledger: 100, entry: 0 }) }
+}
+
 /// Entries that only count: how many until the next cut.
 fn entries_to_cut(state: &mut State, bytes: usize) -> u64 {
     let before = state.log.cut;
@@ -28,13 +33,13 @@ fn entries_to_cut(state: &mut State, bytes: usize) -> u64 {
 
 #[test]
 fn the_log_is_cut_after_so_many_entries_or_bytes() {
-    assert_eq!(entries_to_cut(&mut State::default(), 10), CUT_ENTRIES);
-    assert_eq!(entries_to_cut(&mut State::default(), CUT_BYTES as usize / 4), 4);
+    assert_eq!(entries_to_cut(&mut there(), 10), CUT_ENTRIES);
+    assert_eq!(entries_to_cut(&mut there(), CUT_BYTES as usize / 4), 4);
 }
 
 #[test]
 fn a_cut_begins_to_count_anew() {
-    let mut state = State::default();
+    let mut state = there();
     entries_to_cut(&mut state, 10);
     assert_eq!((state.log.since, state.log.bytes_since), (0, 0));
     assert_eq!(state.log.cut_len, state.encode().len() as u64);
@@ -43,7 +48,7 @@ fn a_cut_begins_to_count_anew() {
 
 #[test]
 fn a_long_state_is_not_written_more_often_than_its_length_is() {
-    let mut state = State::default();
+    let mut state = there();
     state.log.snapshot_len = 4 * CUT_BYTES;
     assert_eq!(entries_to_cut(&mut state, CUT_BYTES as usize), 4);
     assert_eq!(entries_to_cut(&mut state, 1), CUT_ENTRIES_MAX);

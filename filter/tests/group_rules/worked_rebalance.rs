@@ -2,9 +2,10 @@
 
 use isthmus::group::log::entry::{Event, Expire, Kind, Nop, Timeout};
 use isthmus::group::state::Phase;
+use isthmus::ids::Position;
 
-use crate::group_support::Group;
 use crate::group_support::events::*;
+use crate::group_support::{Group, ORIGIN};
 
 const PAGE: &str = include_str!("../../../docs/group-log.md");
 
@@ -12,6 +13,10 @@ const PAGE: &str = include_str!("../../../docs/group-log.md");
 fn line(group: &mut Group, what: &str, events: Vec<Event>) -> String {
     let position = group.next();
     group.events(events);
+    shown(group, position, what)
+}
+
+fn shown(group: &Group, position: Position, what: &str) -> String {
     let phase = match group.state.phase {
         Phase::Empty { .. } => "Empty",
         Phase::Preparing { .. } => "Preparing",
@@ -31,10 +36,9 @@ fn line(group: &mut Group, what: &str, events: Vec<Event>) -> String {
 #[test]
 fn the_page_tells_what_happens() {
     let mut group = Group::new();
-    let mut lines = Vec::new();
+    let mut lines = vec![shown(&group, ORIGIN, "open")];
     let mut write = |group: &mut Group, what: &str, events: Vec<Event>| lines.push(line(group, what, events));
 
-    write(&mut group, "open", vec![]);
     write(&mut group, "Join a", vec![join("a").event()]);
     write(&mut group, "Join b", vec![join("b").event()]);
     let phase = group.state.phase_began;

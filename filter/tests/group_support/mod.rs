@@ -8,7 +8,7 @@ pub(crate) mod random;
 use events::{IntoEvent, assign, join, sync};
 use isthmus::group::apply::{Accepted, apply};
 use isthmus::group::error::GroupError;
-use isthmus::group::log::entry::{Entry, Event, EventPosition, Expire, FORMAT, Join, Timeout};
+use isthmus::group::log::entry::{Base, Entry, Event, EventPosition, Expire, FORMAT, Join, Timeout};
 use isthmus::group::outcome::{Changes, Outcome};
 use isthmus::group::state::{Phase, State};
 use isthmus::ids::Position;
@@ -17,8 +17,11 @@ use prost::Message;
 pub(crate) const WRITER: u64 = 0xa;
 pub(crate) const LEDGER: u64 = 7;
 
+/// The first entry of every log here. What was written before it was there is void.
+pub(crate) const ORIGIN: Position = Position { ledger: LEDGER, entry: 0 };
+
 /// A group and the log that it came from.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Group {
     pub(crate) state: State,
     pub(crate) log: Vec<(Position, Entry)>,
@@ -42,9 +45,25 @@ impl Effect {
     }
 }
 
+/// An entry of a writer that has applied all that `state` has.
+pub(crate) fn written_after(state: &State) -> Entry {
+    Entry {
+        format: FORMAT,
+        writer: WRITER,
+        epoch: 1,
+        seen: state.log.applied.map(Into::into),
+        base: state.log.base().map(|base| base.position().into()),
+        bare: matches!(state.log.base(), Some(Base::Origin(_))),
+        ..Entry::default()
+    }
+}
+
 impl Group {
+    /// A topic with its first entry, and no group.
     pub(crate) fn new() -> Self {
-        Self::default()
+        let mut group = Self { state: State::default(), log: Vec::new(), time_ms: 0 };
+        assert_eq!(group.append(group.entry(vec![])).0, Accepted::Outlived);
+        group
     }
 
     /// A group of dynamic members whose first round has just closed: generation 1, the first one leads, nobody has synced.
@@ -109,20 +128,20 @@ impl Group {
 
     /// Appends an entry, written after everything else was applied.
     pub(crate) fn events(&mut self, events: Vec<Event>) -> Vec<Effect> {
-        let entry = Entry {
-            format: FORMAT,
-            writer: WRITER,
-            epoch: 1,
-            seq: self.log.len() as u64 + 1,
-            open: self.log.is_empty(),
-            seen: self.state.log.applied.map(Into::into),
-            base: self.state.log.base.map(Into::into),
-            time_ms: self.time_ms,
-            events,
-        };
-        let (accepted, effects) = self.append(entry);
+        let (accepted, effects) = self.append(self.entry(events));
         assert_eq!(accepted, Accepted::Yes);
         effects
+    }
+
+    /// What would be written now.
+    pub(crate) fn entry(&self, events: Vec<Event>) -> Entry {
+        Entry {
+            seq: self.log.len() as u64 + 1,
+            open: self.state.log.epoch_of(WRITER) != Some(1),
+            time_ms: self.time_ms,
+            events,
+            ..written_after(&self.state)
+        }
     }
 
     /// Appends any entry.

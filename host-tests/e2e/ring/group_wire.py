@@ -27,7 +27,11 @@ RETRIABLE = (COORDINATOR_LOAD_IN_PROGRESS, COORDINATOR_NOT_AVAILABLE, NOT_COORDI
 
 
 def subscription(*topics):
-    """A consumer's metadata (ConsumerProtocolSubscription, version 0)."""
+    """A consumer's metadata (ConsumerProtocolSubscription, version 0).
+
+    Apache Kafka reads that of every member of type "consumer" when a round ends (ClassicGroup.computeSubscribedTopics). It puts up with
+    metadata too short for a version; lengths that lead past the end leave its round without an end, timer and all (seen in 4.3.1).
+    """
     return i16(0) + wire.array(map(wire.string, topics)) + wire.blob(None)
 
 

@@ -5,9 +5,9 @@ mod print;
 mod read;
 
 use isthmus::group::apply::apply;
-use isthmus::group::log::entry::{Entry, Kind};
+use isthmus::group::log::entry::{Base, Entry, Kind};
 use isthmus::group::log::snapshot::Assembly;
-use isthmus::group::replica::load::decode;
+use isthmus::group::replica::load::{check, decode};
 use isthmus::group::state::State;
 use isthmus::ids::Position;
 
@@ -41,29 +41,44 @@ pub fn group_log(args: &Args) -> Result<(), String> {
     Ok(())
 }
 
-/// The state to begin with, and the entry it is the state after: that of the first snapshot which is whole, where the log's
-/// beginning was trimmed.
+/// The state to begin with, and the entry it is the state after. Where the log's beginning was trimmed: that of the first snapshot
+/// which is whole, or none behind the group's last end.
 fn beginning(entries: &[(Position, usize, Option<Entry>)]) -> (Option<State>, Option<Position>) {
-    let trimmed = entries.first().and_then(|(_, _, entry)| entry.as_ref()).is_some_and(|entry| entry.seen.is_some());
-    if !trimmed {
+    if is_whole(entries) {
         return (Some(State::default()), None);
     }
     let first = entries.first().map(|(position, _, _)| *position);
     let mut cuts: Vec<(Position, Assembly)> = Vec::new();
-    for event in entries.iter().filter_map(|(_, _, entry)| entry.as_ref()).flat_map(|entry| &entry.events) {
-        let Some(Kind::Snapshot(part)) = &event.kind else { continue };
-        let cut = Position::from(part.cut);
-        if first.is_none_or(|first| cut < first) {
-            continue;
+    let mut end = None;
+    for entry in entries.iter().filter_map(|(_, _, entry)| entry.as_ref()) {
+        if let Some(Base::Origin(origin)) = entry.base().filter(|base| Some(base.position()) >= first) {
+            end = end.max(Some(origin));
         }
-        if !cuts.iter().any(|(known, _)| *known == cut) {
-            cuts.push((cut, Assembly::new(cut)));
-        }
-        for (cut, assembly) in &mut cuts {
-            if let Ok(Some(state)) = assembly.take(part) {
-                return (Some(state), Some(*cut));
+        for event in &entry.events {
+            let Some(Kind::Snapshot(part)) = &event.kind else { continue };
+            let cut = Position::from(part.cut);
+            if first.is_none_or(|first| cut < first) {
+                continue;
+            }
+            if !cuts.iter().any(|(known, _)| *known == cut) {
+                cuts.push((cut, Assembly::new(cut)));
+            }
+            for (cut, assembly) in &mut cuts {
+                if let Ok(Some(state)) = assembly.take(part) {
+                    return (Some(state), Some(*cut));
+                }
             }
         }
     }
-    (None, None)
+    (end.map(State::bare), end)
+}
+
+/// Whether the entries are a log from its beginning on.
+fn is_whole(entries: &[(Position, usize, Option<Entry>)]) -> bool {
+    let mut state = State::default();
+    entries.iter().all(|(position, bytes, entry)| {
+        let fits = check(&state, *position, entry.as_ref()).is_ok();
+        apply(&mut state, *position, entry.as_ref(), *bytes, |_, _, _, _| {});
+        fits
+    })
 }

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use isthmus::group::apply::Accepted;
-use isthmus::group::log::entry::{Entry, Event, EventPosition, Kind, TopicOffsets};
+use isthmus::group::log::entry::{Base, Entry, Event, EventPosition, Kind, TopicOffsets};
 use isthmus::group::outcome::{Changes, Outcome};
 use isthmus::group::state::{Phase, State};
 use isthmus::ids::Position;
@@ -12,7 +12,11 @@ pub(super) fn entry(position: Position, entry: Option<&Entry>) -> String {
     let at = format!("{}:{}", position.ledger, position.entry);
     let Some(entry) = entry else { return format!("{at:<12} no entry of a filter") };
     let open = if entry.open { " opens" } else { "" };
-    let base = entry.base.map(|base| format!(" base {}:{}", base.ledger, base.entry)).unwrap_or_default();
+    let base = entry.base().map_or_else(String::new, |base| {
+        let Position { ledger, entry } = base.position();
+        let what = if matches!(base, Base::Origin(_)) { "origin" } else { "base" };
+        format!(" {what} {ledger}:{entry}")
+    });
     format!(
         "{at:<12} {} writer {:08x} epoch {} seq {}{open}{base}",
         time(entry.time_ms),
@@ -49,7 +53,11 @@ pub(super) fn unaccepted(accepted: Accepted, entry: Option<&Entry>) -> Option<St
             "             {} events without effect: the writer is in a later epoch, or the entry is there twice",
             entry.events.len()
         )),
-        (Accepted::Yes, _) | (Accepted::No, None) => None,
+        (Accepted::Outlived, Some(entry)) if !entry.events.is_empty() => Some(format!(
+            "             {} events without effect: written before the group was deleted, or before there was one here",
+            entry.events.len()
+        )),
+        (Accepted::Yes | Accepted::Outlived, _) | (Accepted::No, None) => None,
     }
 }
 

@@ -156,7 +156,7 @@ impl ScriptedBroker {
             ("DELETE", []) => self.delete_plain(topic, asked.forced()),
             (_, ["partitions"]) => self.on_partitions(asked, topic),
             (_, ["properties"]) => self.on_properties(asked, topic),
-            (_, [policy @ ("retention" | "compactionThreshold" | "maxMessageSize")]) => {
+            (_, [policy @ ("retention" | "compactionThreshold" | "maxMessageSize" | "inactiveTopicPolicies")]) => {
                 self.on_topic_policy(asked, topic, policy)
             }
             ("PUT", ["unload"]) if self.topics.contains_key(topic) => {

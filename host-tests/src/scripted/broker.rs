@@ -221,19 +221,23 @@ impl ScriptedBroker {
         }
     }
 
-    /// Deletes topics with neither producers nor subscriptions, as the broker does once they were inactive for long enough. One whose
-    /// namespace retains for ever stays, whatever the policy for inactive topics says (`PersistentTopic.shouldTopicBeRetained`).
+    /// Deletes inactive topics, as the broker does once they were for long enough. One that is retained for ever, by a policy of its own or its
+    /// namespace's, stays, whatever the policy for inactive topics says (`PersistentTopic.shouldTopicBeRetained`).
     pub fn delete_inactive(&mut self) {
-        let retains_for_ever = |topic: &str| {
-            let policies = name::split(topic).and_then(|(namespace, _)| self.namespaces.get(namespace));
-            let minutes =
-                policies.and_then(|policies| policies.get("retention_policies")?.get("retentionTimeInMinutes"));
-            minutes.and_then(serde_json::Value::as_i64).is_some_and(|minutes| minutes < 0)
+        let retained_by_namespace = |topic: &str| {
+            let policies = name::split(topic).and_then(|(namespace, _)| self.namespaces.get(namespace))?;
+            policies.get("retention_policies")?.get("retentionTimeInMinutes")?.as_i64()
         };
-        let inactive = |topic: &Topic| topic.producers.is_empty() && topic.subscriptions.is_empty();
-        let gone = self.topics.iter().filter(|(name, topic)| inactive(topic) && !retains_for_ever(name));
+        let gone = self.topics.iter().filter(|(name, topic)| {
+            let own = |policy: &str| self.topic_policies.get(*name)?.written(policy);
+            let retained = own("retention").and_then(|retention| retention["retentionTimeInMinutes"].as_i64());
+            let retained = retained.or_else(|| retained_by_namespace(name));
+            let mode = own("inactiveTopicPolicies").and_then(|policy| policy["inactiveTopicDeleteMode"].as_str());
+            topic.is_inactive(mode) && retained.is_none_or(|minutes| minutes >= 0)
+        });
         for name in gone.map(|(name, _)| name.clone()).collect::<Vec<_>>() {
             self.topics.remove(&name);
+            self.topic_policies.remove(&name);
         }
     }
 

@@ -97,6 +97,7 @@ fn wrong(policy: &str, value: &Value, max_message_bytes: i64) -> Option<HttpAnsw
         "maxMessageSize" => number(value)
             .is_none_or(|bytes| !(0..=max_message_bytes).contains(&bytes))
             .then(|| reason(412, "topic-level maxMessageSize must be smaller than that in the broker-level")),
+        "inactiveTopicPolicies" => None,
         _ => number(value).is_none_or(|bytes| bytes < 0).then(|| reason(412, "Invalid value for compactionThreshold")),
     }
 }

@@ -28,10 +28,19 @@ struct Replica {
 impl Replica {
     /// Applies one event, written by whoever has not written before.
     fn step(&mut self, entry: u64, event: &Event) -> (Outcome, Changes) {
-        let written =
-            Entry { writer: entry, epoch: 1, seq: 1, open: true, events: vec![event.clone()], ..Entry::default() };
+        let origin = Position { ledger: 0, entry: 0 };
+        let written = Entry {
+            writer: entry,
+            epoch: 1,
+            seq: 1,
+            open: true,
+            seen: Some(origin.into()),
+            events: vec![event.clone()],
+            ..Entry::default()
+        };
         let mut effect = None;
         let state = Arc::make_mut(&mut self.state);
+        state.log = State::bare(origin).log;
         apply(state, Position { ledger: 0, entry }, Some(&written), 0, |_, _, outcome, changes| {
             effect = Some((outcome, changes.clone()));
         });

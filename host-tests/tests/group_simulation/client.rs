@@ -156,6 +156,10 @@ impl World {
         if !self.clients[client].alive || self.clients[client].ask.is_some() || self.resting {
             return;
         }
+        if self.now < self.abandoned_until && !matches!(self.clients[client].role, Role::Admin) {
+            let back = self.abandoned_until - self.now + self.dice.between(0, 5 * SECOND);
+            return self.later(client, back);
+        }
         let Some(connection) = self.connected(client) else { return };
         if !self.quiet && self.clients[client].is_member() && self.whim(client) {
             return;

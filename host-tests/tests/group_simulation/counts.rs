@@ -30,5 +30,5 @@ counts! {
     deletes, offset_deletes, epochs_reopened, snapshots, loads, loads_from_snapshot, digests_compared, acknowledged,
     heartbeats_good, heartbeats_bad, reads_compared, asks, answers, host_crashes, breaks, deaf, slow, unloads, refusals,
     stalls, deposals, topic_deletions, trims, entries_trimmed, guard_moves, duplicates, lost_sends, lost_receipts,
-    quiet_phases, loads_replayed,
+    quiet_phases, loads_replayed, abandoned, let_go, topics_collected,
 }

@@ -52,6 +52,7 @@ impl World {
                     self.delete_topic();
                 }
             }
+            84 if self.dice.permille(500) => self.abandon(),
             84 => {
                 // Everybody goes, and comes back one by one.
                 for client in 0..self.clients.len() {
@@ -72,6 +73,29 @@ impl World {
         }
     }
 
+    /// For a while nobody uses the group, and somebody deletes it.
+    fn abandon(&mut self) {
+        self.counts.abandoned += 1;
+        self.abandoned_until = self.now + self.dice.between(20 * SECOND, 60 * SECOND);
+        for client in 0..self.clients.len() {
+            if self.clients[client].alive && self.clients[client].is_member() {
+                let back = self.dice.between(25 * SECOND, 50 * SECOND);
+                self.crash_client(client, back);
+            }
+        }
+    }
+
+    /// The broker looks whether the topic may go: nothing is held, and nobody is attached to its owner.
+    pub(crate) fn collect_topic(&mut self) {
+        let attached = self.links.values().any(|link| link.deposed.is_none() && link.is_attached());
+        let may = self.topic.exists && self.topic.let_go && self.topic.is_caught_up() && !attached;
+        if may && self.dice.permille(300) {
+            assert!(!self.topic.truth.state.exists, "a group is deleted that nobody deleted");
+            self.counts.topics_collected += 1;
+            self.topic.delete(self.now);
+        }
+    }
+
     /// The broker looks for ledgers that nobody needs.
     pub(crate) fn trim(&mut self) {
         let trimmed = self.topic.trim(&mut self.dice);
@@ -79,6 +103,7 @@ impl World {
             self.counts.trims += 1;
             self.counts.entries_trimmed += trimmed as u64;
         }
+        self.collect_topic();
     }
 
     fn some_time(&mut self) -> Micros {

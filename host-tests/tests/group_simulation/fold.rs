@@ -3,8 +3,8 @@
 
 use bytes::Bytes;
 use isthmus::group::log::entry::{
-    Assignment, Beat, Commit, Delete, Entry, Event, EventPosition, Expire, ExpireOffsets, ExpiredOffset, Join, Kind,
-    Leave, Leaver, Nop, OffsetDelete, PartitionOffset, Protocol, Sync, Timeout, TopicOffsets, TopicPartitions,
+    Assignment, Base, Beat, Commit, Delete, Entry, Event, EventPosition, Expire, ExpireOffsets, ExpiredOffset, Join,
+    Kind, Leave, Leaver, Nop, OffsetDelete, PartitionOffset, Protocol, Sync, Timeout, TopicOffsets, TopicPartitions,
     TxnCommit, TxnEnd,
 };
 use isthmus::group::log::snapshot::split;
@@ -76,10 +76,13 @@ impl Fold {
             if self.dice.permille(3) {
                 self.check_bytes();
             }
-            if let Some(base) = state.log.previous_base
-                && self.dice.permille(5)
-            {
-                self.topic.guard(Some(Position { entry: base.entry.wrapping_sub(1), ..base }));
+            let unneeded = match state.log.previous_base {
+                Some(base) => Some(Position { entry: base.entry.wrapping_sub(1), ..base }),
+                // The last entry must name where the group ended, or a load by it needs what lies before.
+                None => self.topic.marks_an_end().then_some(position),
+            };
+            if unneeded.is_some() && self.dice.permille(if state.exists { 5 } else { 500 }) {
+                self.topic.guard(unneeded);
                 self.counts.entries_trimmed += self.topic.trim(&mut self.dice) as u64;
             }
         }
@@ -108,6 +111,9 @@ impl Fold {
         for _ in 0..3 {
             let index = self.dice.between(kept.start as u64, last as u64) as usize;
             let position = self.topic.get(index).map(|(position, _)| *position).expect("kept");
+            if !self.topic.is_guarded(position) {
+                continue;
+            }
             if let Ok(state) = self.topic.load_up_to(index) {
                 invariants::one_equal_logs_make_equal_states(&self.topic.truth, &state, position, true);
                 self.counts.loads_replayed += 1;
@@ -136,11 +142,12 @@ impl Fold {
         let entry = Entry {
             format: 1,
             writer: writer.id,
-            epoch: if self.dice.permille(10) { writer.epoch.saturating_sub(1) } else { writer.epoch },
+            epoch: if !open && self.dice.permille(10) { writer.epoch.saturating_sub(1) } else { writer.epoch },
             seq: writer.seq,
             open,
             seen: state.log.applied.map(Into::into),
-            base: state.log.base.map(Into::into),
+            base: state.log.base().map(|base| base.position().into()),
+            bare: matches!(state.log.base(), Some(Base::Origin(_))),
             time_ms: self.now as i64,
             events,
         };

@@ -21,6 +21,7 @@ pub(crate) enum Of {
     Reader(u64),
     Producer(u64),
     Guard(u64),
+    Policies(u64),
 }
 
 /// To the broker.
@@ -59,11 +60,12 @@ pub(crate) struct Link {
     /// Its broker does not know that it lost the topic: it sees no entry from here on.
     pub(crate) deposed: Option<usize>,
     to_broker: Micros,
-    to_host: [Micros; 3],
+    to_host: [Micros; 4],
     /// The carrier's.
     reader: Option<u64>,
     producer: Option<u64>,
     guard: Option<u64>,
+    policies: Option<u64>,
     awaited: BTreeSet<u64>,
     /// The broker's.
     at_broker: Option<Reader>,
@@ -81,10 +83,11 @@ impl Link {
             mute: false,
             deposed: None,
             to_broker: 0,
-            to_host: [0; 3],
+            to_host: [0; 4],
             reader: None,
             producer: None,
             guard: None,
+            policies: None,
             awaited: BTreeSet::new(),
             at_broker: None,
             producer_at_broker: None,
@@ -159,6 +162,20 @@ impl World {
                 self.links.get_mut(&connection).expect("open").guard = Some(id);
                 self.request(connection, id, Frame::Guard { guard: id, acknowledged: acked });
             }
+            // By the admin REST, which knows nothing of the connection's state and refuses now and then.
+            Command::LetGo => {
+                self.links.get_mut(&connection).expect("open").policies = Some(id);
+                let refused = self.dice.permille(100);
+                if !refused && self.topic.exists {
+                    self.counts.let_go += 1;
+                    self.topic.let_go = true;
+                }
+                let result = if refused { Err("unavailable".to_owned()) } else { Ok(()) };
+                let at = self.now + self.dice.between(MS, 2 * SECOND);
+                let of = Of::Policies(id);
+                self.at(at, Happening::Overdue { connection, request: id, of, event: Event::LetGo(result) });
+                self.links.get_mut(&connection).expect("open").awaited.insert(id);
+            }
             // This broker makes topics by itself.
             Command::CreateTopic => {}
         }
@@ -167,7 +184,9 @@ impl World {
     fn close_carrier(&mut self, connection: u32) {
         self.close_reader(connection);
         self.close_producer(connection);
-        self.links.get_mut(&connection).expect("open").guard = None;
+        let link = self.links.get_mut(&connection).expect("open");
+        link.guard = None;
+        link.policies = None;
     }
 
     fn close_reader(&mut self, connection: u32) {
@@ -224,6 +243,7 @@ impl World {
             Of::Reader(_) => 0,
             Of::Producer(_) => 1,
             Of::Guard(_) => 2,
+            Of::Policies(_) => 3,
         };
         let _ = link;
         let at = self.now + self.delay(connection);
@@ -254,6 +274,7 @@ impl World {
             Of::Reader(id) => link.reader == Some(id),
             Of::Producer(id) => link.producer == Some(id),
             Of::Guard(id) => link.guard == Some(id),
+            Of::Policies(id) => link.policies == Some(id),
         };
         if !known {
             return;
@@ -262,6 +283,7 @@ impl World {
             Event::ReaderOpened(Err(_)) | Event::ReaderClosed => link.reader = None,
             Event::ProducerOpened(Err(_)) | Event::ProducerClosed => link.producer = None,
             Event::GuardDone(_) => link.guard = None,
+            Event::LetGo(_) => link.policies = None,
             Event::ReaderOpened(Ok(()))
             | Event::Message(..)
             | Event::Last(_)
@@ -324,6 +346,7 @@ impl World {
             }
             Frame::CloseReader { reader } => {
                 link.at_broker.take_if(|open| open.id == reader);
+                self.collect_topic();
             }
             Frame::Producer { producer } => {
                 if let Some(error) = refusal {
@@ -342,6 +365,7 @@ impl World {
             }
             Frame::CloseProducer { producer } => {
                 link.producer_at_broker.take_if(|open| *open == producer);
+                self.collect_topic();
             }
             Frame::Guard { guard, acknowledged } => {
                 let done = match refusal {
@@ -350,6 +374,9 @@ impl World {
                     None => {
                         if self.topic.guard(acknowledged) {
                             self.counts.guard_moves += 1;
+                            if self.topic.is_caught_up() && self.dice.permille(500) {
+                                self.topic.roll();
+                            }
                             self.trim();
                         }
                         Ok(())

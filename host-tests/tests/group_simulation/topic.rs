@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 
 use bytes::Bytes;
+use isthmus::group::log::entry::Entry;
 use isthmus::group::replica::link::{Command, ReadFrom};
 use isthmus::group::replica::load::{Breach, Load, Step};
 use isthmus::group::state::State;
@@ -29,6 +30,8 @@ pub(crate) struct Topic {
     rolls: bool,
     /// The guard's mark-delete position: ledger, and entry or -1.
     guard: Option<(u64, i64)>,
+    /// It may be deleted when the guard holds nothing and nobody is attached.
+    pub(crate) let_go: bool,
 }
 
 impl Topic {
@@ -101,6 +104,22 @@ impl Topic {
             self.guard = Some(was.max((ledger, entry as i64)));
         }
         self.guard != Some(was)
+    }
+
+    /// Whether the guard holds the entry at `position`.
+    pub(crate) fn is_guarded(&self, position: Position) -> bool {
+        self.guard.is_none_or(|guard| (position.ledger, position.entry as i64) > guard)
+    }
+
+    /// Whether the guard holds nothing.
+    pub(crate) fn is_caught_up(&self) -> bool {
+        self.guard.is_some() && self.entries.back().is_none_or(|(last, _)| !self.is_guarded(*last))
+    }
+
+    /// Whether there is no group, and the last entry was written by somebody who knew since when.
+    pub(crate) fn marks_an_end(&self) -> bool {
+        let named = self.entries.back().and_then(|(_, payload)| Entry::read(payload)?.base());
+        !self.truth.state.exists && named.is_some() && named == self.truth.state.log.base()
     }
 
     /// Ledgers that are closed and of which the guard holds nothing go.

@@ -99,6 +99,8 @@ pub(crate) struct World {
     /// No faults.
     pub(crate) quiet: bool,
     quiet_since: Micros,
+    /// Until then only the administrator is there.
+    pub(crate) abandoned_until: Micros,
     /// Clients ask no more.
     pub(crate) resting: bool,
     /// Of a thousand SENDs, receipts: so many are lost or doubled.
@@ -145,6 +147,7 @@ impl World {
             commit_every: *dice.pick(&[200 * MS, SECOND, 8 * SECOND]).expect("some"),
             quiet: false,
             quiet_since: 0,
+            abandoned_until: 0,
             resting: false,
             lossy: dice.between(0, 8),
             refusal: None,
@@ -331,6 +334,7 @@ impl World {
         self.lossy = 0;
         self.refusal = None;
         self.stalled_until = self.now;
+        self.abandoned_until = self.now;
         let connections: Vec<u32> = self.links.keys().copied().collect();
         for connection in connections {
             let Some(link) = self.links.get_mut(&connection) else { continue };
@@ -367,7 +371,10 @@ impl World {
 
     fn replay(&mut self, index: usize) {
         let Some((position, _)) = self.topic.get(index).cloned() else { return };
-        // Entries before the base that the guard holds may name a base that was trimmed.
+        // What the guard does not hold is read by nobody any more, but as the last one.
+        if !self.topic.is_guarded(position) && index + 1 < self.topic.len() {
+            return;
+        }
         match self.topic.load_up_to(index) {
             Ok(state) => {
                 assert_eq!(state.log.applied, Some(position), "invariant 2: a load ends elsewhere");

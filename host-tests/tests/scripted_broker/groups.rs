@@ -49,7 +49,8 @@ impl World {
     }
 
     fn unsubscribe(&mut self, conn: Conn) -> Vec<Frame> {
-        self.say(conn, &command::unsubscribe(GUARD, 22));
+        let unsubscribe = CommandUnsubscribe { consumer_id: GUARD, request_id: 22, ..CommandUnsubscribe::default() };
+        self.say(conn, &unsubscribe.into());
         self.hear(conn)
     }
 
@@ -217,5 +218,34 @@ fn a_topic_that_nobody_uses_is_deleted_unless_its_namespace_retains_for_ever() {
     assert!(here(&mut world), "its data is to be kept");
 
     world.http("POST", "/admin/v2/namespaces/public/default/retention", retention);
+    assert!(!here(&mut world));
+}
+
+#[test]
+fn a_topic_with_policies_of_its_own_is_deleted_once_its_subscriptions_are_caught_up_and_nobody_is_attached() {
+    let mut world = World::with_log(1);
+    let policy = |world: &mut World, name: &str, value: &str| {
+        world.http("POST", &format!("/admin/v2/persistent/public/default/__kafka_group_g.g/{name}"), value);
+    };
+    policy(&mut world, "retention", r#"{"retentionTimeInMinutes": 0, "retentionSizeInMB": 0}"#);
+    policy(
+        &mut world,
+        "inactiveTopicPolicies",
+        r#"{"inactiveTopicDeleteMode": "delete_when_subscriptions_caught_up"}"#,
+    );
+    let here = |world: &mut World| {
+        world.broker.delete_inactive();
+        world.broker.topics().contains(&LOG.to_string())
+    };
+    world.attach(world.client);
+    world.ask(command::close_producer(1, 24));
+    assert!(here(&mut world), "a consumer is attached");
+    world.ask(command::close_consumer(GUARD, 23));
+    assert!(here(&mut world), "the guard has a backlog");
+
+    world.attach(world.client);
+    let last = world.broker.log(LOG).unwrap().last_confirmed();
+    world.acknowledge(world.client, last);
+    world.ask(command::close_consumer(GUARD, 23));
     assert!(!here(&mut world));
 }

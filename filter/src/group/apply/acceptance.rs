@@ -1,5 +1,6 @@
 //! Which entries count for more than their place, and where the log is cut.
 
+use super::Accepted;
 use crate::group::log::entry::Entry;
 use crate::group::state::limits::{CUT_BYTES, CUT_ENTRIES, CUT_ENTRIES_MAX, WRITERS_MAX};
 use crate::group::state::{Log, State, Writer};
@@ -8,7 +9,10 @@ use crate::ids::Position;
 impl Log {
     /// Whether the entry's events take effect; if so, its writer has got this far. A producer that was closed may still land
     /// entries; once the writer's next epoch is open, they are void. The same entry appended twice counts once.
-    pub(super) fn accepts(&mut self, entry: &Entry) -> bool {
+    pub(super) fn accepts(&mut self, entry: &Entry) -> Accepted {
+        if entry.seen.map(Position::from) < self.origin {
+            return Accepted::Outlived;
+        }
         let place = self.writers.iter().rposition(|known| known.writer == entry.writer);
         let known = place.and_then(|place| self.writers.get(place));
         let accepted = match known {
@@ -16,15 +20,16 @@ impl Log {
             Some(known) if entry.open => entry.epoch > known.epoch,
             Some(known) => entry.epoch == known.epoch && entry.seq > known.seq,
         };
-        if accepted {
-            if let Some(place) = place {
-                self.writers.remove(place);
-            } else if self.writers.len() >= WRITERS_MAX {
-                self.writers.remove(0);
-            }
-            self.writers.push(Writer { writer: entry.writer, epoch: entry.epoch, seq: entry.seq });
+        if !accepted {
+            return Accepted::No;
         }
-        accepted
+        if let Some(place) = place {
+            self.writers.remove(place);
+        } else if self.writers.len() >= WRITERS_MAX {
+            self.writers.remove(0);
+        }
+        self.writers.push(Writer { writer: entry.writer, epoch: entry.epoch, seq: entry.seq });
+        Accepted::Yes
     }
 }
 

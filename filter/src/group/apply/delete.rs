@@ -6,7 +6,8 @@ use super::Step;
 use crate::group::error::GroupError;
 use crate::group::log::entry::{ExpireOffsets, OffsetDelete};
 use crate::group::outcome::Outcome;
-use crate::group::state::{Log, Phase, State};
+use crate::group::state::{Phase, State};
+use crate::ids::Position;
 
 impl Step<'_> {
     /// Deletes offsets of topics that nobody is subscribed to.
@@ -76,9 +77,8 @@ impl Step<'_> {
         matches!(self.state.phase, Phase::Empty { .. })
     }
 
-    /// The group has never been; its log has.
+    /// The group has never been; its log goes on from here.
     fn reset(&mut self) {
-        let log: Log = std::mem::take(&mut self.state.log);
-        *self.state = State { format: self.state.format, log, ..State::default() };
+        *self.state = State::bare(Position { ledger: self.at.ledger, entry: self.at.entry });
     }
 }

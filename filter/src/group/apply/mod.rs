@@ -24,6 +24,9 @@ use crate::ids::Position;
 pub enum Accepted {
     /// They did.
     Yes,
+    /// It was written before the group was deleted, or before this ledger began without one: it is void, here and wherever it
+    /// may land again.
+    Outlived,
     /// The entry is of an older epoch, a repetition, undecodable or another cluster's: it only counts.
     No,
 }
@@ -37,19 +40,29 @@ pub fn apply(
     bytes: usize,
     mut observe: impl FnMut(&State, usize, Outcome, &Changes),
 ) -> Accepted {
+    if state.begins_anew_at(position) {
+        *state = State::bare(position);
+        return Accepted::Outlived;
+    }
     state.log.applied = Some(position);
-    let accepted = entry.filter(|entry| state.log.accepts(entry));
-    if let Some(entry) = accepted {
+    let accepted = entry.map_or(Accepted::No, |entry| state.log.accepts(entry));
+    if let (Accepted::Yes, Some(entry)) = (accepted, entry) {
         for (index, event) in entry.events.iter().enumerate() {
             let at = EventPosition::new(position, u32::try_from(index).unwrap_or(u32::MAX));
             let mut step = Step { state, at, time_ms: entry.time_ms, changes: Changes::default() };
             let outcome = step.take(event);
             let changes = step.changes;
             observe(state, index, outcome, &changes);
+            // Whoever loads from the group's end on does not see the rest.
+            if state.log.origin == Some(position) {
+                break;
+            }
         }
     }
-    state.count(position, bytes);
-    if accepted.is_some() { Accepted::Yes } else { Accepted::No }
+    if state.exists {
+        state.count(position, bytes);
+    }
+    accepted
 }
 
 /// One event meets the state.

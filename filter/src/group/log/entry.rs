@@ -28,18 +28,47 @@ pub struct Entry {
     /// First of its epoch: from here on nothing of the writer's older epochs takes effect.
     #[prost(bool, tag = "5")]
     pub open: bool,
-    /// What the writer had applied last; absent only in a topic's first entry.
+    /// What the writer had applied last; absent where it found the topic empty.
     #[prost(message, optional, tag = "6")]
     pub seen: Option<LogPosition>,
-    /// Where a load begins.
+    /// Where a load begins, as far as the writer knew; see [`Entry::base`].
     #[prost(message, optional, tag = "7")]
     pub base: Option<LogPosition>,
+    /// There was no group at `base`: a load begins behind it with nothing.
+    #[prost(bool, tag = "10")]
+    pub bare: bool,
     /// The writer's wall clock, in milliseconds since 1970.
     #[prost(int64, tag = "8")]
     pub time_ms: i64,
     /// What happened, in order.
     #[prost(message, repeated, tag = "9")]
     pub events: Vec<Event>,
+}
+
+/// Where a load begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Base {
+    /// Behind this entry, with a group that does not exist.
+    Origin(Position),
+    /// With the snapshot of the state at this cut.
+    Snapshot(Position),
+}
+
+impl Base {
+    /// The entry.
+    pub const fn position(self) -> Position {
+        match self {
+            Self::Origin(position) | Self::Snapshot(position) => position,
+        }
+    }
+}
+
+impl Entry {
+    /// Where a load begins, as far as the writer knew; `None` where it found the topic empty.
+    pub fn base(&self) -> Option<Base> {
+        let position = Position::from(self.base?);
+        Some(if self.bare { Base::Origin(position) } else { Base::Snapshot(position) })
+    }
 }
 
 /// [`Position`] on the wire.

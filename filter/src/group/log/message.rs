@@ -5,11 +5,8 @@ use prost::Message;
 
 use crate::pulsar::frame::write_command_with_section;
 use crate::pulsar::proto::{CommandSend, MessageMetadata};
-use crate::records::Entry as PulsarEntry;
 use crate::records::crc::crc32c;
-
-/// Marks a checksum behind the command (`Commands.magicCrc32c`).
-const CHECKSUM_MAGIC: u16 = 0x0e01;
+use crate::records::{CHECKSUM_MAGIC, Entry as PulsarEntry};
 
 /// `replicate_to` that names no cluster (`MessageImpl` of Pulsar's client): two clusters' logs of one group must not mix.
 const LOCAL_ONLY: &[u8] = b"__local__";
@@ -33,14 +30,17 @@ pub fn write_send(producer: &ProducerName, sequence_id: u64, publish_time_ms: u6
         ..MessageMetadata::default()
     };
     let metadata_bytes = metadata.encoded_len();
-    let mut covered = Vec::with_capacity(metadata_bytes.saturating_add(payload.len()).saturating_add(4));
-    covered.put_u32(u32::try_from(metadata_bytes).unwrap_or(u32::MAX));
-    metadata.encode_raw(&mut covered);
-    covered.extend_from_slice(payload);
-    let mut section = Vec::with_capacity(covered.len().saturating_add(6));
+    let mut section = Vec::with_capacity(metadata_bytes.saturating_add(payload.len()).saturating_add(10));
     section.put_u16(CHECKSUM_MAGIC);
-    section.put_u32(crc32c(&covered));
-    section.extend_from_slice(&covered);
+    section.put_u32(0);
+    section.put_u32(u32::try_from(metadata_bytes).unwrap_or(u32::MAX));
+    metadata.encode_raw(&mut section);
+    section.extend_from_slice(payload);
+    if let Some((head, covered)) = section.split_at_mut_checked(6)
+        && let Some(checksum) = head.last_chunk_mut::<4>()
+    {
+        *checksum = crc32c(covered).to_be_bytes();
+    }
     let send = CommandSend { producer_id: producer.id, sequence_id, ..CommandSend::default() };
     write_command_with_section(&send.into(), &section, out);
 }

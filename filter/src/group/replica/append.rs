@@ -6,12 +6,10 @@ use bytes::Bytes;
 use prost::Message;
 
 use crate::group::groups::AskId;
-use crate::group::log::entry::{Entry, Event, FORMAT, Kind};
-use crate::ids::Position;
-use crate::time::{Instant, UnixMillis};
-
-/// Bound of events in one entry.
-const MAX_EVENTS: usize = 1000;
+use crate::group::log::entry::{Base, Entry, Event, FORMAT, Kind};
+use crate::group::state::Log;
+use crate::group::state::limits::ENTRY_EVENTS_MAX;
+use crate::time::{Instant, Now};
 
 /// Bound of an entry of several events; a larger event goes alone.
 const MAX_ENTRY_BYTES: usize = 1024 * 1024;
@@ -195,20 +193,18 @@ impl Appender {
         if let Some(sent) = self.in_flight.take()
             && !sent.entry.events.is_empty()
         {
-            if self.undecided.len() >= MAX_UNDECIDED {
-                self.undecided.pop_front();
-            }
-            self.undecided.push_back(sent);
+            self.void(sent);
         }
     }
 
     /// The next entry to be sent; `wanted`: also without events. An event that fits no message is given back.
-    pub fn next(&mut self, wanted: bool, at: &Moment) -> Option<Result<(u64, Bytes), Item>> {
+    pub fn next(&mut self, wanted: bool, log: &Log, at: Now) -> Option<Result<(u64, Bytes), Item>> {
         let Producer::Open { max_bytes } = self.producer else { return None };
         if self.in_flight.is_some() || (self.queue.is_empty() && !wanted) {
             return None;
         }
-        let open = self.seq == 0;
+        // Also where the state knows the writer no more.
+        let open = log.epoch_of(self.writer) != Some(self.epoch);
         // While the fate of older entries is open, an epoch begins alone: what they lost comes behind it.
         let alone = open && !self.undecided.is_empty();
         let items = if alone { Vec::new() } else { self.take_items() };
@@ -230,8 +226,9 @@ impl Appender {
             epoch: self.epoch,
             seq: self.seq,
             open,
-            seen: at.applied.map(Into::into),
-            base: at.base.map(Into::into),
+            seen: log.applied.map(Into::into),
+            base: log.base().map(|base| base.position().into()),
+            bare: matches!(log.base(), Some(Base::Origin(_))),
             time_ms: at.unix.0,
             events,
         };
@@ -246,23 +243,36 @@ impl Appender {
         let mut bytes = 0usize;
         while let Some(item) = self.queue.front() {
             let more = bytes.saturating_add(item.event.encoded_len());
-            if items.len() >= MAX_EVENTS || (!items.is_empty() && more > MAX_ENTRY_BYTES) {
+            if items.len() >= ENTRY_EVENTS_MAX || (!items.is_empty() && more > MAX_ENTRY_BYTES) {
                 break;
             }
             bytes = more;
+            let may_end_the_group = matches!(item.event.kind, Some(Kind::Delete(_) | Kind::ExpireOffsets(_)));
             items.extend(self.queue.pop_front());
+            // What stands behind such an event in its entry may not count.
+            if may_end_the_group {
+                break;
+            }
         }
         self.queued_bytes = self.queued_bytes.saturating_sub(bytes);
         items
     }
 
-    /// The entry in flight, if the receipt of `sequence_id` is its.
-    pub fn in_flight(&self, sequence_id: u64) -> Option<&Sent> {
-        self.in_flight.as_ref().filter(|sent| sent.sequence_id == sequence_id)
+    /// Takes out the entry in flight, if the receipt of `sequence_id` is its.
+    pub fn take_in_flight(&mut self, sequence_id: u64) -> Option<Sent> {
+        self.in_flight.take_if(|sent| sent.sequence_id == sequence_id)
     }
 
-    /// Takes out what was sent as this own entry.
+    /// Whether an entry is one of this writer's.
+    pub fn wrote(&self, entry: &Entry) -> bool {
+        entry.writer == self.writer
+    }
+
+    /// Takes out what was sent as this entry, if it is one of this writer's.
     pub fn take_sent(&mut self, entry: &Entry) -> Option<Sent> {
+        if !self.wrote(entry) {
+            return None;
+        }
         let is_it = |sent: &Sent| sent.entry.epoch == entry.epoch && sent.entry.seq == entry.seq;
         if self.in_flight.as_ref().is_some_and(is_it) {
             return self.in_flight.take();
@@ -278,7 +288,22 @@ impl Appender {
             return;
         }
         self.epoch_is_open = true;
-        let lost: Vec<Item> = std::mem::take(&mut self.undecided).into_iter().flat_map(still_wanted).collect();
+        self.write_again(None);
+    }
+
+    /// An own entry landed behind the end of the group that it was written for: it and all that was sent before it is void for
+    /// ever, and is written again for whoever still waits.
+    pub fn outlived(&mut self, sent: Sent) {
+        if sent.entry.epoch != self.epoch {
+            return self.void(sent);
+        }
+        self.epoch_is_open = true;
+        self.write_again(Some(sent));
+    }
+
+    fn write_again(&mut self, last: Option<Sent>) {
+        let lost: Vec<Item> =
+            std::mem::take(&mut self.undecided).into_iter().chain(last).flat_map(still_wanted).collect();
         for item in lost.into_iter().rev() {
             self.queued_bytes = self.queued_bytes.saturating_add(item.event.encoded_len());
             self.queue.push_front(item);
@@ -297,6 +322,9 @@ impl Appender {
 
     /// An own entry of an older epoch came too late: it is written again when the current epoch is open.
     pub fn void(&mut self, sent: Sent) {
+        if self.undecided.len() >= MAX_UNDECIDED {
+            self.undecided.pop_front();
+        }
         self.undecided.push_back(sent);
     }
 
@@ -312,17 +340,4 @@ impl Appender {
 fn still_wanted(sent: Sent) -> Vec<Item> {
     let items = sent.entry.events.into_iter().zip(sent.asks);
     items.filter(|(_, ask)| ask.is_some()).map(|(event, ask)| Item { event, ask }).collect()
-}
-
-/// What an entry says of the moment it was written at.
-#[derive(Clone, Copy, Debug)]
-pub struct Moment {
-    /// When.
-    pub instant: Instant,
-    /// When, by the wall clock.
-    pub unix: UnixMillis,
-    /// The last entry applied.
-    pub applied: Option<Position>,
-    /// Where a load begins.
-    pub base: Option<Position>,
 }

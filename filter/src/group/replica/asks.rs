@@ -17,6 +17,10 @@ const LOADING: Duration = Duration::from_secs(5);
 /// How long an event may take to be stored and applied.
 const APPENDING: Duration = Duration::from_secs(10);
 
+/// How long a request that deleted the group waits for its topic to be let go of. Who asked may be gone with the answer, and with it
+/// the connection that does it.
+const LETTING_GO: Duration = Duration::from_secs(5);
+
 /// What a parked request waits beyond the largest rebalance timeout.
 const PARKED_EXTRA: Duration = Duration::from_secs(10);
 
@@ -25,6 +29,7 @@ const MAX_ISSUED: usize = 16;
 
 /// ```text
 /// Loading ──▶ Appending ──▶ Parked ──▶ answered
+///      │         └────▶ Deleted ──────────┤
 ///      └────▶ Confirming ─────────────────┘
 /// ```
 #[derive(Clone, Debug)]
@@ -33,6 +38,8 @@ pub enum Stage {
     Loading(Ask),
     /// Its event waits to be applied.
     Appending(Appending),
+    /// It deleted the group, whose topic is being let go of.
+    Deleted,
     /// The round is open.
     ParkedJoin {
         /// Who.
@@ -61,6 +68,8 @@ pub enum Appending {
     Join(String),
     /// SyncGroup of this member in its generation.
     Sync(String, i32),
+    /// DeleteGroups.
+    Delete,
     /// Whatever the event's outcome is.
     Other,
 }
@@ -144,6 +153,7 @@ impl Asks {
             .filter_map(|(id, waiting)| match waiting.stage {
                 Stage::Loading(ask) => Some((id, waiting.connection, ask)),
                 Stage::Appending(_)
+                | Stage::Deleted
                 | Stage::ParkedJoin { .. }
                 | Stage::ParkedSync { .. }
                 | Stage::Confirming { .. } => None,
@@ -208,8 +218,25 @@ impl Asks {
 
     /// Everybody gets this answer.
     pub fn fail_all(&mut self, error: GroupError) {
+        self.answer_deleted();
         for (id, waiting) in std::mem::take(&mut self.waiting) {
             self.answered.push((id, waiting.connection, Err(error)));
+        }
+    }
+
+    /// The topic of a deleted group is let go of, or cannot be now.
+    pub fn answer_deleted(&mut self) {
+        let deleted = self.waiting.extract_if(.., |_, waiting| matches!(waiting.stage, Stage::Deleted));
+        self.answered.extend(deleted.map(|(id, waiting)| (id, waiting.connection, Ok(Reply::Done))));
+    }
+
+    /// Who still waits for what the group is, and not only for its topic to be let go of.
+    pub fn use_of_group(&self) -> Use {
+        let mut waits = self.waiting.values().map(|waiting| matches!(waiting.stage, Stage::Deleted));
+        match (waits.next(), waits.all(|deleted| deleted)) {
+            (None, _) => Use::Nobody,
+            (Some(true), true) => Use::Deleted,
+            (Some(_), _) => Use::Somebody,
         }
     }
 
@@ -220,14 +247,15 @@ impl Asks {
         let mut ids = BTreeSet::new();
         for (id, waiting) in overdue {
             ids.insert(id);
-            let error = match waiting.stage {
-                Stage::Loading(_) => GroupError::Loading,
+            let answer = match waiting.stage {
+                Stage::Loading(_) => Err(GroupError::Loading),
+                Stage::Deleted => Ok(Reply::Done),
                 Stage::Appending(_)
                 | Stage::ParkedJoin { .. }
                 | Stage::ParkedSync { .. }
-                | Stage::Confirming { .. } => GroupError::NotCoordinator,
+                | Stage::Confirming { .. } => Err(GroupError::NotCoordinator),
             };
-            self.answered.push((id, waiting.connection, Err(error)));
+            self.answered.push((id, waiting.connection, answer));
         }
         ids
     }
@@ -255,7 +283,7 @@ impl Asks {
             .values()
             .filter_map(|waiting| match &waiting.stage {
                 Stage::ParkedJoin { member } | Stage::ParkedSync { member, .. } => Some(member.as_str()),
-                Stage::Loading(_) | Stage::Appending(_) | Stage::Confirming { .. } => None,
+                Stage::Loading(_) | Stage::Appending(_) | Stage::Deleted | Stage::Confirming { .. } => None,
             })
             .collect()
     }
@@ -269,7 +297,11 @@ impl Asks {
         confirmed
             .filter_map(|(id, waiting)| match waiting.stage {
                 Stage::Confirming { then, .. } => Some((id, waiting.connection, then)),
-                Stage::Loading(_) | Stage::Appending(_) | Stage::ParkedJoin { .. } | Stage::ParkedSync { .. } => None,
+                Stage::Loading(_)
+                | Stage::Appending(_)
+                | Stage::Deleted
+                | Stage::ParkedJoin { .. }
+                | Stage::ParkedSync { .. } => None,
             })
             .collect()
     }
@@ -314,7 +346,12 @@ impl Asks {
                     Ok(Reply::Joined(Joined { leader, skip_assignment, members, ..joined(state, &member) }))
                 }
                 (Appending::Sync(member, _), Outcome::Assignment) => assigned(state, &member),
-                (Appending::Join(_) | Appending::Sync(..) | Appending::Other, _) => Ok(Reply::Done),
+                (Appending::Delete, Outcome::Done) => {
+                    let deadline = now + LETTING_GO;
+                    self.waiting.insert(id, Waiting { connection, stage: Stage::Deleted, deadline });
+                    return;
+                }
+                (Appending::Join(_) | Appending::Sync(..) | Appending::Delete | Appending::Other, _) => Ok(Reply::Done),
             },
         };
         self.answer(id, connection, answer);
@@ -370,7 +407,7 @@ impl Asks {
                 let (member, generation) = match &waiting.stage {
                     Stage::ParkedJoin { member } => (member, None),
                     Stage::ParkedSync { member, generation } => (member, Some(*generation)),
-                    Stage::Loading(_) | Stage::Appending(_) | Stage::Confirming { .. } => return None,
+                    Stage::Loading(_) | Stage::Appending(_) | Stage::Deleted | Stage::Confirming { .. } => return None,
                 };
                 Some((*id, waiting.connection, member.clone(), decide(member, generation)))
             })
@@ -392,12 +429,24 @@ impl Asks {
 
     /// What was written for these may never be found again: they ask anew.
     pub fn fail_appending(&mut self) {
+        self.answer_deleted();
         let appending = self
             .waiting
             .extract_if(.., |_, waiting| matches!(waiting.stage, Stage::Appending(_) | Stage::Confirming { .. }));
         let failed = appending.map(|(id, waiting)| (id, waiting.connection, Err(GroupError::NotCoordinator)));
         self.answered.extend(failed);
     }
+}
+
+/// Who waits for a group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Use {
+    /// Nobody.
+    Nobody,
+    /// Only those that have deleted it.
+    Deleted,
+    /// Others.
+    Somebody,
 }
 
 /// What becomes of a parked request.

@@ -70,22 +70,13 @@ impl LiveClock {
     }
 }
 
-/// When an entry was applied here.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Arrival {
-    /// On the live clock.
-    pub at: Live,
-    /// It is one of this replica's own.
-    pub own: bool,
-}
-
 /// When entries were first seen here: deadlines of what others wrote count from there.
 #[derive(Clone, Debug, Default)]
-pub struct Arrivals(BTreeMap<Position, Arrival>);
+pub struct Arrivals(BTreeMap<Position, Live>);
 
 impl Arrivals {
     /// Notes an entry. `referenced` tells which must not be forgotten at the bound.
-    pub fn note(&mut self, position: Position, arrival: Arrival, referenced: impl FnOnce() -> BTreeSet<Position>) {
+    pub fn note(&mut self, position: Position, arrival: Live, referenced: impl FnOnce() -> BTreeSet<Position>) {
         if self.0.len() >= MAX_REMEMBERED {
             let keep = referenced();
             self.0.retain(|position, _| keep.contains(position));
@@ -109,12 +100,9 @@ impl Arrivals {
     }
 
     /// When an event was first seen. One that came before anything remembered counts as if it came with the first.
-    pub fn of(&self, event: EventPosition) -> Option<Arrival> {
+    pub fn of(&self, event: EventPosition) -> Option<Live> {
         let position = Position { ledger: event.ledger, entry: event.entry };
-        self.0
-            .range(position..)
-            .next()
-            .map(|(found, arrival)| Arrival { at: arrival.at, own: arrival.own && *found == position })
+        self.0.range(position..).next().map(|(_, arrival)| *arrival)
     }
 }
 
@@ -144,10 +132,10 @@ mod tests {
     fn an_event_older_than_what_is_remembered_counts_from_the_first_that_is() {
         let mut arrivals = Arrivals::default();
         let position = |entry| Position { ledger: 1, entry };
-        let arrival = Arrival { at: Live(Duration::from_secs(7)), own: true };
+        let arrival = Live(Duration::from_secs(7));
         arrivals.note(position(5), arrival, BTreeSet::new);
         assert_eq!(arrivals.of(EventPosition::new(position(5), 2)), Some(arrival));
-        assert_eq!(arrivals.of(EventPosition::new(position(3), 0)), Some(Arrival { own: false, ..arrival }));
+        assert_eq!(arrivals.of(EventPosition::new(position(3), 0)), Some(arrival));
         assert_eq!(arrivals.of(EventPosition::new(position(6), 0)), None);
     }
 
@@ -156,10 +144,9 @@ mod tests {
         let mut arrivals = Arrivals::default();
         let position = |entry| Position { ledger: 1, entry };
         for entry in 0..=MAX_REMEMBERED as u64 {
-            let arrival = Arrival { at: Live(Duration::from_millis(entry)), own: false };
-            arrivals.note(position(entry), arrival, || BTreeSet::from([position(9)]));
+            arrivals.note(position(entry), Live(Duration::from_millis(entry)), || BTreeSet::from([position(9)]));
         }
         assert_eq!(arrivals.0.len(), 2);
-        assert_eq!(arrivals.of(EventPosition::new(position(9), 0)).unwrap().at, Live(Duration::from_millis(9)));
+        assert_eq!(arrivals.of(EventPosition::new(position(9), 0)), Some(Live(Duration::from_millis(9))));
     }
 }

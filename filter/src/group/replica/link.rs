@@ -42,6 +42,9 @@ pub enum Command {
         /// The last entry that may be trimmed; its entry may be -1.
         acked: Option<Position>,
     },
+    /// Lets Pulsar delete the topic, by policies of the topic's own, once the guard is acknowledged to its end and nobody reads or
+    /// writes.
+    LetGo,
     /// Makes the topic by the admin REST: the brokers do not by themselves.
     CreateTopic,
 }
@@ -83,6 +86,8 @@ pub enum Event {
     ProducerClosed,
     /// The topic is made, or not; why, for people.
     TopicCreated(Result<(), String>),
+    /// The topic's policies are set, or not; why, for people.
+    LetGo(Result<(), String>),
     /// The guard is made, or not.
     GuardDone(Result<(), LinkError>),
 }

@@ -26,10 +26,8 @@ pub(super) struct Liveness {
     beat_at: Option<Instant>,
     /// Between two Beats; `None` when a member came or left that may change it.
     interval: Option<Duration>,
-    /// When the last own entry that names the member, of those applied, was sent.
-    named: BTreeMap<String, Instant>,
-    /// Where that entry lies.
-    named_at: BTreeMap<String, Position>,
+    /// The last own entry that names the member, of those applied: when it was sent, and where it lies.
+    named: BTreeMap<String, (Instant, Position)>,
     last_own_sent: Option<Instant>,
 }
 
@@ -61,9 +59,14 @@ impl Liveness {
         })
     }
 
-    /// An own entry was applied.
+    /// An own entry was found in the log: it was read up to there.
+    pub(super) fn on_own_read(&mut self, sent: Instant) {
+        self.last_own_sent = self.last_own_sent.max(Some(sent));
+    }
+
+    /// An own entry took effect.
     pub(super) fn on_own_applied(&mut self, sent: &Sent, position: Position) {
-        self.last_own_sent = self.last_own_sent.max(Some(sent.at));
+        self.on_own_read(sent.at);
         for event in &sent.entry.events {
             let members: &[String] = match &event.kind {
                 Some(Kind::Beat(beat)) => &beat.members,
@@ -86,20 +89,19 @@ impl Liveness {
                 | None => &[],
             };
             for member in members {
-                self.named.insert(member.clone(), sent.at);
-                self.named_at.insert(member.clone(), position);
+                self.named.insert(member.clone(), (sent.at, position));
             }
         }
     }
 
     /// Whether the event is of an own entry that names the member: others' events show members alive that are served elsewhere.
     pub(super) fn is_named_in(&self, member: &str, event: EventPosition) -> bool {
-        self.named_at.get(member).is_some_and(|at| (at.ledger, at.entry) == (event.ledger, event.entry))
+        self.named.get(member).is_some_and(|(_, at)| (at.ledger, at.entry) == (event.ledger, event.entry))
     }
 
     /// Whether a member may be told that all is well: an own entry that names it was sent less than its session ago.
     pub(super) fn is_leased(&self, member: &str, session: Duration, now: Instant) -> bool {
-        self.named.get(member).is_some_and(|sent| now.since(*sent) < session)
+        self.named.get(member).is_some_and(|(sent, _)| now.since(*sent) < session)
     }
 
     /// Whether a member may be told that it is out.
@@ -122,7 +124,6 @@ impl Liveness {
         let members: BTreeSet<&str> = state.members.iter().map(|member| member.id.as_str()).collect();
         self.heard.retain(|member, _| members.contains(member.as_str()));
         self.named.retain(|member, _| members.contains(member.as_str()));
-        self.named_at.retain(|member, _| members.contains(member.as_str()));
         self.since_beat.retain(|member| members.contains(member.as_str()));
     }
 }

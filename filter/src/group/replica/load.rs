@@ -2,15 +2,19 @@
 //!
 //! ```text
 //! Probing ──▶ AskingLast ──no entry──▶ empty
-//!                 └──▶ ReadingLast ──no base──▶ Folding(from the first entry) ──┐
-//!                           └──base──▶ Collecting(parts of the snapshot) ───────┴──up to the last──▶ loaded
+//!                 └──▶ ReadingLast ──origin──▶ Folding(the entries behind) ─────┐
+//!                        │     └──cut──▶ Collecting(parts of the snapshot) ────────┴──up to the last──▶ loaded
+//!                        └──none, or it is not there──▶ Scanning(from the first entry) ──newest base──▶ either
 //! ```
+//!
+//! What the last entry names as its base was what its writer knew, and that may be of a time before the group was deleted. Then
+//! some other entry names a newer one, or the log begins where there was no group (`docs/group-log.md`, "Reading").
 
 use bytes::Bytes;
 
 use super::link::{Command, ReadFrom};
 use crate::group::apply::apply;
-use crate::group::log::entry::{Entry, Kind};
+use crate::group::log::entry::{Base, Entry, Kind};
 use crate::group::log::snapshot::Assembly;
 use crate::group::state::State;
 use crate::ids::Position;
@@ -27,31 +31,39 @@ pub fn decode(payload: Option<&Bytes>) -> Option<Entry> {
     Entry::read(payload?)
 }
 
-/// Whether `position` comes right behind `applied`, and its writer had seen nothing else.
-pub fn check(applied: Option<Position>, position: Position, entry: Option<&Entry>) -> Result<(), Breach> {
-    let seen = entry.map(|entry| entry.seen.map(Position::from));
-    let Some(applied) = applied else {
-        return match seen {
-            Some(Some(_)) => Err(Breach("the first entry is not the first that was written")),
-            Some(None) | None => Ok(()),
-        };
+/// Whether `position` comes right behind `state`, and its writer had seen nothing else.
+pub fn check(state: &State, position: Position, entry: Option<&Entry>) -> Result<(), Breach> {
+    let log = &state.log;
+    let follows = match log.applied {
+        Some(applied) if applied.ledger == position.ledger => applied.is_followed_by(position),
+        Some(applied) => position.ledger > applied.ledger && position.entry == 0,
+        None => position.entry == 0,
     };
-    let follows = applied.is_followed_by(position) || (position.ledger > applied.ledger && position.entry == 0);
-    match seen {
-        _ if !follows => Err(Breach("an entry is missing")),
-        Some(Some(seen)) if seen > applied => Err(Breach("a writer had seen what is not there")),
-        // Several may find the topic empty and write its first entry; one of them is first.
-        Some(Some(_) | None) | None => Ok(()),
+    if !follows {
+        return Err(Breach("an entry is missing"));
     }
+    let Some(entry) = entry.filter(|_| !state.begins_anew_at(position)) else { return Ok(()) };
+    let seen = entry.seen.map(Position::from);
+    if seen > log.applied {
+        return Err(Breach("a writer had seen what is not there"));
+    }
+    let base = entry.base().map(Base::position);
+    if seen >= log.origin && base < log.origin {
+        return Err(Breach("what the group began with is not there"));
+    }
+    if base > log.base().map(Base::position) {
+        return Err(Breach("a writer began with what is not there"));
+    }
+    Ok(())
 }
 
 /// As [`check`], for a reader that goes on behind a state. What begins in another ledger may be another log: a load tells.
-pub fn check_next(applied: Option<Position>, position: Position, entry: Option<&Entry>) -> Result<(), Breach> {
-    let other_ledger = applied.is_some_and(|applied| applied.ledger != position.ledger);
-    if other_ledger && entry.is_some_and(|entry| entry.seen.is_none()) {
+pub fn check_next(state: &State, position: Position, entry: Option<&Entry>) -> Result<(), Breach> {
+    let other_ledger = state.log.applied.is_some_and(|applied| applied.ledger != position.ledger);
+    if state.exists && other_ledger && entry.is_some_and(|entry| entry.seen.is_none()) {
         return Err(Breach("the log begins a second time"));
     }
-    check(applied, position, entry)
+    check(state, position, entry)
 }
 
 /// A load on its way.
@@ -68,15 +80,42 @@ pub enum Load {
         /// Where the reader is: before the last entry, while those behind cannot be read.
         at: Position,
     },
-    /// Every entry from the first.
+    /// Every entry, for the newest base that one of them names.
+    Scanning {
+        /// Up to this one.
+        last: Position,
+        /// The first there is.
+        first: Option<Position>,
+        /// So far.
+        base: Option<Base>,
+    },
+    /// Every entry from the first, or behind an origin.
     Folding {
         /// Up to this one.
         last: Position,
         /// So far.
         state: Box<State>,
+        /// It comes first, and is in the state.
+        origin: Option<Origin>,
     },
     /// Entries behind the base, until the base's snapshot is whole.
     Collecting(Box<Collecting>),
+}
+
+/// See [`Load::Folding`].
+#[derive(Clone, Copy, Debug)]
+pub struct Origin {
+    at: Position,
+    found: Found,
+}
+
+/// Who named a base.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Found {
+    /// The last entry: it may be outdated.
+    InLast,
+    /// Of all entries, one whose base is the newest.
+    InAll,
 }
 
 /// See [`Load::Collecting`].
@@ -84,6 +123,7 @@ pub enum Load {
 pub struct Collecting {
     last: Position,
     base: Position,
+    found: Found,
     base_seen: bool,
     kept: Vec<(Position, Option<Bytes>)>,
     kept_bytes: usize,
@@ -118,7 +158,9 @@ impl Load {
             }
             Self::AskingLast => Step::Wait,
             Self::ReadingLast { .. } => Step::Do(vec![Command::Flow(1)]),
-            Self::Folding { .. } | Self::Collecting(_) => Step::Do(vec![Command::Flow(permits)]),
+            Self::Scanning { .. } | Self::Folding { .. } | Self::Collecting(_) => {
+                Step::Do(vec![Command::Flow(permits)])
+            }
         }
     }
 
@@ -130,7 +172,14 @@ impl Load {
                 Step::Do(vec![Command::OpenReader(ReadFrom::At(last))])
             }
             (Self::AskingLast, None) => Step::Empty,
-            (Self::Probing | Self::ReadingLast { .. } | Self::Folding { .. } | Self::Collecting(_), _) => Step::Wait,
+            (
+                Self::Probing
+                | Self::ReadingLast { .. }
+                | Self::Scanning { .. }
+                | Self::Folding { .. }
+                | Self::Collecting(_),
+                _,
+            ) => Step::Wait,
         }
     }
 
@@ -151,22 +200,40 @@ impl Load {
                     *at = before;
                     return Ok(Step::Do(vec![Command::OpenReader(ReadFrom::At(before))]));
                 }
-                let base = entry.and_then(|entry| entry.base).map(Position::from);
-                let from = base.map_or(ReadFrom::Earliest, ReadFrom::At);
-                *self = match base {
-                    None => Self::Folding { last, state: Box::default() },
-                    Some(base) => Self::Collecting(Box::new(Collecting {
-                        last,
-                        base,
-                        base_seen: false,
-                        kept: Vec::new(),
-                        kept_bytes: 0,
-                        parts: Assembly::new(base),
-                    })),
-                };
-                Ok(Step::Do(vec![Command::OpenReader(from)]))
+                Ok(match entry.and_then(|entry| entry.base()) {
+                    Some(base) => self.begin_with(base, last, Found::InLast),
+                    None => self.scan(last),
+                })
             }
-            Self::Folding { last, state } => {
+            Self::Scanning { last, first, base } => {
+                let first = *first.get_or_insert(position);
+                let named = decode(payload.as_ref()).and_then(|entry| entry.base());
+                if named.map(Base::position) > base.map(Base::position) {
+                    *base = named;
+                }
+                if position < *last {
+                    return Ok(Step::Wait);
+                }
+                let last = *last;
+                Ok(match base.filter(|base| base.position() >= first) {
+                    Some(base) => self.begin_with(base, last, Found::InAll),
+                    None => {
+                        *self = Self::Folding { last, state: Box::default(), origin: None };
+                        Step::Do(vec![Command::OpenReader(ReadFrom::Earliest)])
+                    }
+                })
+            }
+            Self::Folding { last, state, origin } => {
+                if let Some(origin) = origin.take() {
+                    return match origin.found {
+                        _ if position == origin.at => Ok(Step::Wait),
+                        Found::InLast => {
+                            let last = *last;
+                            Ok(self.scan(last))
+                        }
+                        Found::InAll => Err(Breach("the group's beginning is not there")),
+                    };
+                }
                 fold(state, position, payload)?;
                 if position < *last {
                     return Ok(Step::Wait);
@@ -174,15 +241,42 @@ impl Load {
                 Ok(Step::Loaded(std::mem::take(state)))
             }
             Self::Collecting(collecting) => {
+                if collecting.found == Found::InLast && !collecting.base_seen && position != collecting.base {
+                    let last = collecting.last;
+                    return Ok(self.scan(last));
+                }
                 let Some(state) = collecting.on_message(position, payload)? else { return Ok(Step::Wait) };
                 let last = collecting.last;
                 if state.log.applied.is_some_and(|applied| applied >= last) {
                     return Ok(Step::Loaded(state));
                 }
-                *self = Self::Folding { last, state };
+                *self = Self::Folding { last, state, origin: None };
                 Ok(Step::Wait)
             }
         }
+    }
+
+    fn begin_with(&mut self, base: Base, last: Position, found: Found) -> Step {
+        *self = match base {
+            Base::Origin(at) => {
+                Self::Folding { last, state: Box::new(State::bare(at)), origin: Some(Origin { at, found }) }
+            }
+            Base::Snapshot(base) => Self::Collecting(Box::new(Collecting {
+                last,
+                base,
+                found,
+                base_seen: false,
+                kept: Vec::new(),
+                kept_bytes: 0,
+                parts: Assembly::new(base),
+            })),
+        };
+        Step::Do(vec![Command::OpenReader(ReadFrom::At(base.position()))])
+    }
+
+    fn scan(&mut self, last: Position) -> Step {
+        *self = Self::Scanning { last, first: None, base: None };
+        Step::Do(vec![Command::OpenReader(ReadFrom::Earliest)])
     }
 }
 
@@ -219,7 +313,7 @@ impl Collecting {
 
 fn fold(state: &mut State, position: Position, payload: Option<Bytes>) -> Result<(), Breach> {
     let entry = decode(payload.as_ref());
-    check(state.log.applied, position, entry.as_ref())?;
+    check(state, position, entry.as_ref())?;
     apply(state, position, entry.as_ref(), payload.as_ref().map_or(0, Bytes::len), |_, _, _, _| {});
     Ok(())
 }
@@ -232,41 +326,71 @@ mod tests {
         Position { ledger, entry }
     }
 
-    fn written_after(seen: Option<Position>) -> Entry {
-        Entry { seen: seen.map(Into::into), ..Entry::default() }
+    /// A group that has been there since `1:0`, with a state up to `1:3`.
+    fn group() -> State {
+        let mut state = State { exists: true, ..State::bare(at(1, 0)) };
+        state.log.applied = Some(at(1, 3));
+        state
+    }
+
+    fn entry(seen: Option<Position>, base: Option<Position>) -> Entry {
+        Entry { seen: seen.map(Into::into), base: base.map(Into::into), bare: true, ..Entry::default() }
+    }
+
+    fn written_after(seen: Position) -> Entry {
+        entry(Some(seen), Some(at(1, 0)))
+    }
+
+    #[test]
+    fn a_log_begins_with_a_ledger_whatever_its_writer_had_seen() {
+        let blank = State::default();
+        assert_eq!(check(&blank, at(1, 0), Some(&entry(None, None))), Ok(()));
+        assert_eq!(check(&blank, at(2, 0), Some(&written_after(at(1, 7)))), Ok(()));
+        check(&blank, at(1, 1), Some(&entry(None, None))).unwrap_err();
+    }
+
+    #[test]
+    fn while_there_is_no_group_whole_ledgers_may_be_missing() {
+        let gone = State::bare(at(1, 3));
+        assert_eq!(check(&gone, at(9, 0), Some(&entry(Some(at(8, 7)), Some(at(8, 0))))), Ok(()));
+        check(&gone, at(9, 1), Some(&entry(Some(at(9, 0)), Some(at(9, 0))))).unwrap_err();
     }
 
     #[test]
     fn two_that_find_the_topic_empty_both_begin_the_log() {
-        let first = written_after(None);
-        assert_eq!(check(None, at(1, 0), Some(&first)), Ok(()));
-        assert_eq!(check(Some(at(1, 0)), at(1, 1), Some(&first)), Ok(()));
+        let mut state = State::default();
+        apply(&mut state, at(1, 0), Some(&entry(None, None)), 0, |_, _, _, _| {});
+        assert_eq!(check(&state, at(1, 1), Some(&entry(None, None))), Ok(()));
     }
 
     #[test]
     fn what_begins_in_another_ledger_is_loaded_anew() {
-        let first = written_after(None);
-        assert_eq!(check_next(None, at(1, 0), Some(&first)), Ok(()));
-        assert_eq!(check_next(Some(at(1, 0)), at(1, 1), Some(&first)), Ok(()));
-        check_next(Some(at(1, 0)), at(2, 0), Some(&first)).unwrap_err();
-        assert_eq!(check(Some(at(1, 0)), at(2, 0), Some(&first)), Ok(()));
-    }
-
-    #[test]
-    fn a_log_without_its_beginning_is_a_breach() {
-        check(None, at(2, 0), Some(&written_after(Some(at(1, 7))))).unwrap_err();
+        assert_eq!(check_next(&group(), at(1, 4), Some(&entry(None, None))), Ok(()));
+        check_next(&group(), at(2, 0), Some(&entry(None, None))).unwrap_err();
+        assert_eq!(check(&group(), at(2, 0), Some(&entry(None, None))), Ok(()));
     }
 
     #[test]
     fn an_entry_that_is_missing_is_a_breach() {
-        let entry = written_after(Some(at(1, 3)));
-        check(Some(at(1, 3)), at(1, 5), Some(&entry)).unwrap_err();
-        check(Some(at(1, 3)), at(2, 1), Some(&entry)).unwrap_err();
-        assert_eq!(check(Some(at(1, 3)), at(2, 0), Some(&entry)), Ok(()));
+        let next = written_after(at(1, 3));
+        check(&group(), at(1, 5), Some(&next)).unwrap_err();
+        check(&group(), at(2, 1), Some(&next)).unwrap_err();
+        assert_eq!(check(&group(), at(2, 0), Some(&next)), Ok(()));
     }
 
     #[test]
     fn a_writer_that_saw_more_than_there_is_is_a_breach() {
-        check(Some(at(1, 3)), at(1, 4), Some(&written_after(Some(at(1, 4))))).unwrap_err();
+        check(&group(), at(1, 4), Some(&written_after(at(1, 4)))).unwrap_err();
+    }
+
+    #[test]
+    fn a_writer_that_knows_another_beginning_of_the_group_is_a_breach() {
+        let knows = |base| check(&group(), at(1, 4), Some(&entry(Some(at(1, 3)), base)));
+        assert_eq!(knows(Some(at(1, 0))), Ok(()));
+        knows(Some(at(1, 2))).unwrap_err();
+        knows(Some(at(0, 7))).unwrap_err();
+        knows(None).unwrap_err();
+        let before_the_group = entry(Some(at(0, 9)), Some(at(0, 7)));
+        assert_eq!(check(&group(), at(1, 4), Some(&before_the_group)), Ok(()));
     }
 }

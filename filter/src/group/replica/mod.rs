@@ -7,12 +7,14 @@ pub mod append;
 mod applying;
 pub mod asks;
 pub mod clock;
+mod driving;
 pub mod link;
 mod liveness;
 pub mod load;
 mod proposals;
 mod reading;
 mod requests;
+mod retirement;
 mod snapshots;
 mod writing;
 
@@ -22,10 +24,11 @@ use std::time::Duration;
 use self::append::Appender;
 use self::asks::{Answered, Asks};
 use self::clock::{Arrivals, LiveClock, Pace};
-use self::link::{Command, Event, LinkError, ReadFrom};
+use self::link::{Command, Event, LinkError};
 use self::liveness::Liveness;
 use self::load::Load;
 use self::proposals::Proposals;
+use self::retirement::Retirement;
 use self::snapshots::Snapshots;
 use super::ask::Ask;
 use super::error::GroupError;
@@ -40,15 +43,6 @@ use crate::worker::random::Random;
 /// Permits of the reader, topped up when half of them are used.
 const PERMITS: u32 = 1000;
 const TOP_UP: u32 = 500;
-
-/// How long the log may take to be read.
-const LOADING: Duration = Duration::from_secs(20);
-
-/// How long an entry may go without a sign before a new epoch begins.
-const SILENCE: Duration = Duration::from_secs(10);
-
-/// A replica without a confirmed entry for so long might lag into what is trimmed: it forgets its state.
-const STALE: Duration = Duration::from_secs(30);
 
 /// How long a failed attempt is not repeated, at first and at most.
 const BACKOFF_MIN: Duration = Duration::from_millis(100);
@@ -120,7 +114,6 @@ pub struct Replica {
     name: GroupId,
     settings: Settings,
     random: Random,
-    writer: u64,
     body: Body,
     tail: Tail,
     /// Messages since the last FLOW.
@@ -135,6 +128,7 @@ pub struct Replica {
     liveness: Liveness,
     proposals: Proposals,
     snapshots: Snapshots,
+    retirement: Retirement,
     commands: VecDeque<Command>,
     log: Vec<(Level, String)>,
     retry_at: Option<Instant>,
@@ -169,17 +163,16 @@ impl Replica {
     /// A replica that has read nothing.
     pub fn new(name: GroupId, settings: Settings, memory: Memory, seed: u64, now: Instant) -> Self {
         let mut random = Random::new(seed);
-        let writer = random.next_u64();
+        let appender = Appender::new(random.next_u64());
         Self {
             name,
             settings,
             random,
-            writer,
             body: Body::Unloaded,
             tail: Tail::Closed,
             taken: 0,
             carried: false,
-            appender: Appender::new(writer),
+            appender,
             guard: Guard::Unknown,
             identity: Identity::Same,
             asks: Asks::default(),
@@ -188,6 +181,7 @@ impl Replica {
             liveness: Liveness::default(),
             proposals: Proposals::default(),
             snapshots: Snapshots::default(),
+            retirement: Retirement::default(),
             commands: VecDeque::new(),
             log: Vec::new(),
             retry_at: None,
@@ -354,6 +348,7 @@ impl Replica {
             Event::Receipt { position: None, .. } => {}
             Event::ProducerClosed => self.appender.closed(),
             Event::GuardDone(result) => self.on_guard_done(result, now),
+            Event::LetGo(result) => self.on_let_go(result),
         }
         self.drive(now);
     }
@@ -400,86 +395,11 @@ impl Replica {
         self.appender.closed();
         // The topic may be another one when it is met again.
         self.guard = Guard::Unknown;
+        self.retirement.interrupt();
+        self.asks.answer_deleted();
         if let Body::Loading { .. } | Body::Creating { .. } = self.body {
             self.body = Body::Unloaded;
         }
-    }
-
-    /// Time has passed.
-    pub fn on_time(&mut self, now: Now) {
-        self.advance_clock(now.instant);
-        let overdue = self.asks.expire(now.instant);
-        if !overdue.is_empty() {
-            self.appender.forget(|ask| overdue.contains(&ask));
-        }
-        if let Body::Loading { since, .. } = self.body
-            && now.instant.since(since) >= LOADING
-        {
-            self.log.push((Level::Warn, format!("group {}: its log was not read within 20 s", self.name)));
-            self.commands.push_back(Command::CloseReader);
-            self.asks.fail_all(GroupError::NotAvailable);
-            self.fail_load(now.instant);
-            self.wants_other_carrier = true;
-        }
-        if self.silent_since().is_some_and(|since| now.instant.since(since) >= SILENCE) {
-            self.commands.push_back(Command::CloseReader);
-            self.commands.push_back(Command::CloseProducer);
-            self.lose_link();
-            self.wants_other_carrier = true;
-        }
-        if self.state().is_some() && now.instant.since(self.confirmed_at) >= STALE {
-            self.drop_state(None);
-        }
-        self.drive(now);
-    }
-
-    /// Carries everything as far as it goes.
-    fn drive(&mut self, now: Now) {
-        if self.retry_at.is_some_and(|at| at <= now.instant) {
-            self.retry_at = None;
-        }
-        if !self.carried || self.retry_at.is_some() {
-            return;
-        }
-        match &self.body {
-            Body::Unloaded if self.asks.any_loading() || !self.asks.is_empty() || self.appender.has_queued() => {
-                self.begin_load(now.instant);
-            }
-            Body::Unloaded | Body::Creating { .. } | Body::Loading { .. } => {}
-            Body::Loaded(state) => {
-                if self.tail == Tail::Closed {
-                    self.tail = Tail::Opening;
-                    let from = state.log.applied.map_or(ReadFrom::Earliest, ReadFrom::At);
-                    self.commands.push_back(Command::OpenReader(from));
-                }
-                for (id, connection, ask) in self.asks.take_loading() {
-                    self.start(id, connection, ask, now);
-                }
-                self.beat(now);
-                self.propose(now);
-                self.write_snapshot(now.instant);
-                self.write(now);
-            }
-        }
-    }
-
-    /// When [`Replica::on_time`] has work next.
-    pub fn next_deadline(&self) -> Option<Instant> {
-        let loading = match &self.body {
-            Body::Loading { since, .. } => Some(*since + LOADING),
-            Body::Unloaded | Body::Creating { .. } | Body::Loaded(_) => None,
-        };
-        let loaded = matches!(self.body, Body::Loaded(_)) && self.carried;
-        let state_goes = self.state().map(|_| self.confirmed_at + STALE);
-        let silence = self.silent_since().map(|since| since + SILENCE);
-        // Nothing of this is done before the next attempt: what is due meanwhile is not to be called for over and over.
-        let driven = loaded && self.retry_at.is_none();
-        let beat = self.liveness.next_beat().filter(|_| driven);
-        let proposals = self.proposals.next_look().filter(|_| driven);
-        let snapshot = self.snapshots.next_deadline().filter(|_| driven);
-        let retry = self.retry_at.filter(|_| self.carried);
-        let own = [loading, state_goes, silence, beat, proposals, snapshot, retry, self.asks.next_deadline()];
-        own.into_iter().flatten().min()
     }
 }
 
@@ -529,6 +449,7 @@ mod tests {
             | Command::CloseReader
             | Command::Send { .. }
             | Command::CloseProducer
+            | Command::LetGo
             | Command::Guard { .. } => None,
         }
     }

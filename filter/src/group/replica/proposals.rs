@@ -130,7 +130,7 @@ impl Replica {
         let mine = first.is_some_and(|first| parked.contains(first) || self.liveness.heard(first).is_some());
         let mut add = |event: EventPosition, patience: Duration| {
             if let Some(arrival) = self.arrivals.of(event) {
-                deadlines.push((Target::Phase(event), arrival.at.plus(patience), mine));
+                deadlines.push((Target::Phase(event), arrival.plus(patience), mine));
             }
         };
         let rebalance = largest_rebalance(state);
@@ -160,11 +160,11 @@ impl Replica {
         let heard = self.liveness.heard(&member.id);
         let named = self.liveness.is_named_in(&member.id, member.seen);
         match (heard, arrival) {
-            (Some(heard), Some(arrival)) if named || heard >= arrival.at => Some((heard.plus(session), true)),
+            (Some(heard), Some(arrival)) if named || heard >= arrival => Some((heard.plus(session), true)),
             (Some(heard), None) => Some((heard.plus(session), true)),
             (_, Some(arrival)) => {
                 let others = session.saturating_mul(4).checked_div(3).unwrap_or(session).saturating_add(POLITENESS);
-                Some((arrival.at.plus(others), false))
+                Some((arrival.plus(others), false))
             }
             (None, None) => None,
         }

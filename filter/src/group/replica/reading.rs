@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use super::link::{Command, LinkError};
-use super::load::{self, Breach, Load, Step};
+use super::load::{Breach, Load, Step};
 use super::{BACKOFF_MIN, BREACHES_PER_LINE, Body, Guard, Identity, PERMITS, Replica, TOP_UP, Tail};
 use crate::group::error::GroupError;
 use crate::group::log::entry::FORMAT;
@@ -107,7 +107,7 @@ impl Replica {
             return self.drop_state(Some(GroupError::UnknownFormat));
         }
         if let Some(applied) = state.log.applied {
-            self.note_arrival(applied, false, &state);
+            self.note_arrival(applied, &state);
         }
         self.asks.on_reload(&state);
         self.body = Body::Loaded(state);
@@ -145,8 +145,7 @@ impl Replica {
                 if state.log.applied.is_some_and(|applied| position <= applied) {
                     return;
                 }
-                let entry = load::decode(payload.as_ref());
-                self.apply(position, entry.as_ref(), payload.as_ref().map_or(0, Bytes::len), now);
+                self.on_entry(position, payload.as_ref(), now);
             }
         }
     }

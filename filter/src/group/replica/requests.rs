@@ -32,7 +32,7 @@ impl Replica {
                 (Kind::Commit(Commit { member, instance, generation, topics }), Appending::Other)
             }
             Ask::Leave(members) => (Kind::Leave(Leave { members }), Appending::Other),
-            Ask::Delete => (Kind::Delete(Delete {}), Appending::Other),
+            Ask::Delete => (Kind::Delete(Delete {}), Appending::Delete),
             Ask::OffsetDelete(topics) => (Kind::OffsetDelete(OffsetDelete { topics }), Appending::Other),
         };
         self.append(id, connection, kind, what, now);

@@ -66,6 +66,11 @@ impl Snapshots {
                 self.on_part(part, now, log);
             }
         }
+        if state.log.cut.is_none() {
+            // The group it was of is gone.
+            self.cut = None;
+            self.guard_due = None;
+        }
         if let Some(cut) = &self.cut
             && state.log.base == Some(cut.at)
         {

@@ -1,6 +1,6 @@
 //! The writer's side: the producer, the guard before the first entry, one entry in flight.
 
-use super::append::{Moment, Producer};
+use super::append::Producer;
 use super::link::{Command, LinkError};
 use super::{Body, Guard, Identity, Replica, Tail};
 use crate::group::error::GroupError;
@@ -20,7 +20,7 @@ impl Replica {
 
     /// Sends the next entry, if there is one and it may go.
     pub(super) fn write(&mut self, now: Now) {
-        let Body::Loaded(state) = &self.body else { return };
+        let Body::Loaded(_) = &self.body else { return };
         let sent = self.appender.next_number().saturating_sub(1);
         let wanted = self.asks.wants_entry(sent) || self.proposals.wants_entry(sent);
         // A producer would make a topic that is gone; the reader tells whether it is still the same.
@@ -44,9 +44,8 @@ impl Replica {
                 return;
             }
         }
-        let moment = Moment { instant: now.instant, unix: now.unix, applied: state.log.applied, base: state.log.base };
-        loop {
-            match self.appender.next(wanted, &moment) {
+        while let Body::Loaded(state) = &self.body {
+            match self.appender.next(wanted, &state.log, now) {
                 None => return,
                 Some(Ok((sequence_id, payload))) => {
                     self.commands.push_back(Command::Send { sequence_id, payload });
@@ -62,10 +61,14 @@ impl Replica {
             Ok(()) => {
                 if self.guard == Guard::Making {
                     self.guard = Guard::Made;
+                } else {
+                    self.on_acknowledged();
                 }
             }
             Err(error) => {
                 self.guard = Guard::Unknown;
+                self.retirement.interrupt();
+                self.asks.answer_deleted();
                 self.on_link_error(error, now);
             }
         }

@@ -80,7 +80,7 @@ impl State {
     /// Length of the canonical bytes, without making them.
     pub fn size_bytes(&self) -> usize {
         let log = &self.log;
-        let options = [log.applied, log.cut, log.base, log.previous_base].into_iter().flatten().count();
+        let options = [log.applied, log.origin, log.cut, log.base, log.previous_base].into_iter().flatten().count();
         let pending = self.pending.values().map(|pending| pending_len(&pending.transactional_id, &pending.offsets));
         let names = [&self.protocol_type, &self.protocol, &self.leader];
         [
@@ -111,9 +111,9 @@ const POSITION_LEN: usize = 16;
 const EVENT_POSITION_LEN: usize = 20;
 const WRITER_LEN: usize = 24;
 
-/// A state with nothing in it: format; four options, two lists, four counters of the log; exists, phase's tag, two positions,
+/// A state with nothing in it: format; five options, two lists, four counters of the log; exists, phase's tag, two positions,
 /// generation; three names; three lists.
-const BARE_LEN: usize = 4 + (4 + 2 * LEN + 4 * 8) + (1 + 1 + 2 * EVENT_POSITION_LEN + 4) + 3 + 3 * LEN;
+const BARE_LEN: usize = 4 + (5 + 2 * LEN + 4 * 8) + (1 + 1 + 2 * EVENT_POSITION_LEN + 4) + 3 + 3 * LEN;
 
 const fn str_len(text: &str) -> usize {
     LEN.saturating_add(text.len())
@@ -154,6 +154,7 @@ pub(super) fn protocol_len(protocol: &Protocol) -> usize {
 
 fn put_log(out: &mut Vec<u8>, log: &Log) {
     put_option(out, log.applied, put_position);
+    put_option(out, log.origin, put_position);
     put_len(out, log.writers.len());
     for Writer { writer, epoch, seq } in &log.writers {
         out.put_u64(*writer);
@@ -327,7 +328,7 @@ impl<'a> Input<'a> {
     }
 
     fn log(&mut self) -> Option<Log> {
-        let applied = self.option(Self::position)?;
+        let (applied, origin) = (self.option(Self::position)?, self.option(Self::position)?);
         let mut writers = Vec::new();
         for _ in 0..self.len().filter(|len| *len <= WRITERS_MAX)? {
             writers.push(Writer { writer: self.u64()?, epoch: self.u64()?, seq: self.u64()? });
@@ -341,7 +342,19 @@ impl<'a> Input<'a> {
             cut_parts.insert(part);
         }
         let (base, previous_base) = (self.option(Self::position)?, self.option(Self::position)?);
-        Some(Log { applied, writers, since, bytes_since, snapshot_len, cut_len, cut, cut_parts, base, previous_base })
+        Some(Log {
+            applied,
+            origin,
+            writers,
+            since,
+            bytes_since,
+            snapshot_len,
+            cut_len,
+            cut,
+            cut_parts,
+            base,
+            previous_base,
+        })
     }
 
     fn phase(&mut self) -> Option<Phase> {

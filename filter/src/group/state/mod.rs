@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 
-use super::log::entry::{EventPosition, Protocol};
+use super::log::entry::{Base, EventPosition, Protocol};
 use crate::ids::Position;
 pub use members::Members;
 pub use offsets::Offsets;
@@ -70,6 +70,9 @@ pub enum Phase {
 pub struct Log {
     /// The last entry applied.
     pub applied: Option<Position>,
+    /// The entry that deleted the group last, or the first of the ledger in which it came into being: what was written by somebody
+    /// who had not applied this is void.
+    pub origin: Option<Position>,
     /// How far each writer got, the one used longest ago first.
     pub writers: Vec<Writer>,
     /// Entries since the last cut.
@@ -84,10 +87,22 @@ pub struct Log {
     pub cut: Option<Position>,
     /// Parts of the snapshot at that cut that are in the log.
     pub cut_parts: BTreeSet<u32>,
-    /// The cut of the last complete snapshot: where a load begins.
+    /// The cut of the last complete snapshot, since the group exists: where a load begins.
     pub base: Option<Position>,
     /// The one before: what lies before it may be trimmed some time after.
     pub previous_base: Option<Position>,
+}
+
+impl Log {
+    /// Where a load begins.
+    pub fn base(&self) -> Option<Base> {
+        self.base.map(Base::Snapshot).or(self.origin.map(Base::Origin))
+    }
+
+    /// The epoch in which a writer is known.
+    pub fn epoch_of(&self, writer: u64) -> Option<u64> {
+        self.writers.iter().rfind(|known| known.writer == writer).map(|known| known.epoch)
+    }
 }
 
 /// How far a writer got.
@@ -176,6 +191,18 @@ impl Default for State {
 }
 
 impl State {
+    /// Right after the entry at `origin`: there is no group, and what was written before is void from here on.
+    pub fn bare(origin: Position) -> Self {
+        let log = Log { applied: Some(origin), origin: Some(origin), ..Log::default() };
+        Self { log, ..Self::default() }
+    }
+
+    /// Whether the entry at `position` makes the state [`State::bare`]: while there is no group, ledgers may be trimmed, and
+    /// each begins without a word of what lay before it.
+    pub fn begins_anew_at(&self, position: Position) -> bool {
+        !self.exists && self.log.origin.is_none_or(|origin| origin.ledger != position.ledger)
+    }
+
     /// A member by its id.
     pub fn member(&self, id: &str) -> Option<&Member> {
         self.members.by_id(id)

@@ -10,8 +10,8 @@ use crate::produce::outcome::{Outcome, ProduceError};
 use crate::produce::pending::{Pending, Progress};
 use crate::produce::trail::Finding;
 use crate::records::Entry;
+use crate::session::inboxes::Message;
 use crate::session::io::Io;
-use crate::session::pulsar_conn::Message;
 
 impl Producer {
     /// Finds the offsets of what is stored; reads one entry back where they do not follow from what is known.

@@ -1,0 +1,117 @@
+//! Entries that the broker sent and nobody has taken yet, by consumer.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use bytes::Bytes;
+
+use crate::error::PulsarError;
+use crate::ids::{ConsumerId, Position, RequestId};
+use crate::time::Instant;
+
+/// Bound of entries that lie in one consumer's inbox: what a peek or a reader allowed the broker to send, and a little more.
+const MAX_INBOX_ENTRIES: usize = 4096;
+
+/// One MESSAGE.
+#[derive(Clone, Debug)]
+pub struct Message {
+    /// Where the entry lies.
+    pub position: Position,
+    /// What follows the command: broker entry metadata, checksum, metadata, payload.
+    pub section: Bytes,
+}
+
+#[derive(Debug, Default)]
+struct Inbox {
+    messages: VecDeque<Message>,
+    ended: bool,
+    /// SUBSCRIBE, which may still wait for a lookup.
+    request: Option<RequestId>,
+    /// Peeks are short: one that outlives this is closed, whoever forgot it.
+    expires: Option<Instant>,
+}
+
+/// What a consumer that was closed here leaves to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Left {
+    /// Its SUBSCRIBE: the answer is of no interest any more.
+    pub request: Option<RequestId>,
+    /// Whether the broker may still have it.
+    pub open: bool,
+}
+
+/// The inboxes of one connection.
+#[derive(Debug, Default)]
+pub struct Inboxes {
+    by_consumer: BTreeMap<ConsumerId, Inbox>,
+}
+
+impl Inboxes {
+    /// A new consumer, closed at `expires` at the latest.
+    pub fn open(&mut self, consumer: ConsumerId, expires: Option<Instant>) {
+        self.by_consumer.insert(consumer, Inbox { expires, ..Inbox::default() });
+    }
+
+    /// The SUBSCRIBE that opens it.
+    pub fn opened_by(&mut self, consumer: ConsumerId, request: RequestId) {
+        if let Some(inbox) = self.by_consumer.get_mut(&consumer) {
+            inbox.request = Some(request);
+        }
+    }
+
+    /// MESSAGE came.
+    pub fn put(&mut self, consumer: ConsumerId, message: Message) {
+        let Some(inbox) = self.by_consumer.get_mut(&consumer) else { return };
+        if inbox.messages.len() < MAX_INBOX_ENTRIES {
+            inbox.messages.push_back(message);
+        } else {
+            // More than was permitted: the reader starts over rather than skip an entry.
+            inbox.ended = true;
+        }
+    }
+
+    /// The next entry: `Ok(None)` while none is there, an error when none will come.
+    pub fn take(&mut self, consumer: ConsumerId) -> Result<Option<Message>, PulsarError> {
+        let inbox = self.by_consumer.get_mut(&consumer).ok_or(PulsarError::Closed)?;
+        match inbox.messages.pop_front() {
+            Some(message) => Ok(Some(message)),
+            None if inbox.ended => Err(PulsarError::Closed),
+            None => Ok(None),
+        }
+    }
+
+    /// The broker closed the consumer: what it sent before can still be taken.
+    pub fn end(&mut self, consumer: ConsumerId) {
+        if let Some(inbox) = self.by_consumer.get_mut(&consumer) {
+            inbox.ended = true;
+        }
+    }
+
+    /// The connection is gone, and every consumer with it.
+    pub fn end_all(&mut self) {
+        for inbox in self.by_consumer.values_mut() {
+            inbox.ended = true;
+        }
+    }
+
+    /// Drops a consumer and what it still had.
+    pub fn close(&mut self, consumer: ConsumerId) -> Option<Left> {
+        let inbox = self.by_consumer.remove(&consumer)?;
+        Some(Left { request: inbox.request, open: !inbox.ended })
+    }
+
+    /// Consumers that outlived their time.
+    pub fn overdue(&self, now: Instant) -> Vec<ConsumerId> {
+        let overdue = |inbox: &Inbox| inbox.expires.is_some_and(|expires| expires <= now);
+        self.by_consumer.iter().filter(|(_, inbox)| overdue(inbox)).map(|(id, _)| *id).collect()
+    }
+
+    /// When the first of them does.
+    pub fn next_deadline(&self) -> Option<Instant> {
+        self.by_consumer.values().filter_map(|inbox| inbox.expires).min()
+    }
+
+    /// Consumers that are open.
+    pub fn count(&self) -> usize {
+        self.by_consumer.len()
+    }
+}
