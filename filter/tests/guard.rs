@@ -65,22 +65,31 @@ macro_rules! cases {
 /// Every request with a shape, in every version that kafka-protocol has.
 fn cases() -> impl Iterator<Item = (Case, i16)> {
     let cases = cases![
+        AlterConfigsRequest
         ApiVersionsRequest
         CreatePartitionsRequest
         CreateTopicsRequest
         DeleteGroupsRequest
         DeleteTopicsRequest
+        DescribeAclsRequest
+        DescribeClientQuotasRequest
         DescribeClusterRequest
         DescribeConfigsRequest
         DescribeGroupsRequest
+        DescribeLogDirsRequest
+        DescribeUserScramCredentialsRequest
+        ElectLeadersRequest
         FetchRequest
         FindCoordinatorRequest
         HeartbeatRequest
+        IncrementalAlterConfigsRequest
         InitProducerIdRequest
         JoinGroupRequest
         LeaveGroupRequest
+        ListConfigResourcesRequest
         ListGroupsRequest
         ListOffsetsRequest
+        ListPartitionReassignmentsRequest
         MetadataRequest
         OffsetCommitRequest
         OffsetDeleteRequest

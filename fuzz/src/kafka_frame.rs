@@ -30,23 +30,32 @@ pub fn run(input: &[u8]) {
 pub type Decodes = fn(&RequestHeader, Bytes);
 
 /// Every request with a shape.
-pub const REQUESTS: [(ApiKey, Decodes); 22] = [
+pub const REQUESTS: [(ApiKey, Decodes); 31] = [
+    (ApiKey::AlterConfigs, decodes::<AlterConfigsRequest>),
     (ApiKey::ApiVersions, decodes::<ApiVersionsRequest>),
     (ApiKey::CreatePartitions, decodes::<CreatePartitionsRequest>),
     (ApiKey::CreateTopics, decodes::<CreateTopicsRequest>),
     (ApiKey::DeleteGroups, decodes::<DeleteGroupsRequest>),
     (ApiKey::DeleteTopics, decodes::<DeleteTopicsRequest>),
+    (ApiKey::DescribeAcls, decodes::<DescribeAclsRequest>),
+    (ApiKey::DescribeClientQuotas, decodes::<DescribeClientQuotasRequest>),
     (ApiKey::DescribeCluster, decodes::<DescribeClusterRequest>),
     (ApiKey::DescribeConfigs, decodes::<DescribeConfigsRequest>),
     (ApiKey::DescribeGroups, decodes::<DescribeGroupsRequest>),
+    (ApiKey::DescribeLogDirs, decodes::<DescribeLogDirsRequest>),
+    (ApiKey::DescribeUserScramCredentials, decodes::<DescribeUserScramCredentialsRequest>),
+    (ApiKey::ElectLeaders, decodes::<ElectLeadersRequest>),
     (ApiKey::Fetch, decodes::<FetchRequest>),
     (ApiKey::FindCoordinator, decodes::<FindCoordinatorRequest>),
     (ApiKey::Heartbeat, decodes::<HeartbeatRequest>),
+    (ApiKey::IncrementalAlterConfigs, decodes::<IncrementalAlterConfigsRequest>),
     (ApiKey::InitProducerId, decodes::<InitProducerIdRequest>),
     (ApiKey::JoinGroup, decodes::<JoinGroupRequest>),
     (ApiKey::LeaveGroup, decodes::<LeaveGroupRequest>),
+    (ApiKey::ListConfigResources, decodes::<ListConfigResourcesRequest>),
     (ApiKey::ListGroups, decodes::<ListGroupsRequest>),
     (ApiKey::ListOffsets, decodes::<ListOffsetsRequest>),
+    (ApiKey::ListPartitionReassignments, decodes::<ListPartitionReassignmentsRequest>),
     (ApiKey::Metadata, decodes::<MetadataRequest>),
     (ApiKey::OffsetCommit, decodes::<OffsetCommitRequest>),
     (ApiKey::OffsetDelete, decodes::<OffsetDeleteRequest>),

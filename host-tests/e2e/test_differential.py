@@ -3,7 +3,7 @@
 import contextlib
 
 import pytest
-from ring import batch, group_wire, samples, wire
+from ring import batch, config_wire, group_wire, samples, wire
 from ring.clients import ClientError
 from ring.differential import assert_same
 from ring.reading import read_all
@@ -205,7 +205,52 @@ def group_requests(script):
         script.note("sync of a later generation", other.sync(member.member, 5, instance="one").error)
 
 
-SCENARIOS = [records, offsets, errors_of_topics, idempotence, hostile_produce, transactions, group_requests]
+def configurations(script):
+    """Codes and words of requests about configurations, and what is set afterwards."""
+    ask = script.connection
+    topic = script.topic()
+    set_, delete, append, subtract = range(4)
+
+    for step, operations in {
+        "set": [(set_, "retention.ms", "90001"), (set_, "cleanup.policy", "compact,delete")],
+        "unknown": [(set_, "nope", "1")],
+        "too small": [(set_, "retention.ms", "-2")],
+        "no number": [(set_, "max.message.bytes", "many")],
+        "no word": [(set_, "cleanup.policy", "shrink")],
+        "null": [(set_, "retention.ms", None)],
+        "twice": [(set_, "retention.ms", "1"), (set_, "retention.ms", "2")],
+        "append to a number": [(append, "retention.ms", "1")],
+        "subtract": [(subtract, "cleanup.policy", "compact")],
+        "append": [(append, "cleanup.policy", "compact")],
+        "nothing": [],
+        "delete": [(delete, "cleanup.policy", None), (delete, "segment.ms", None), (delete, "nope", None)],
+        "one of two": [(set_, "retention.bytes", "7"), (set_, "retention.ms", "soon")],
+        "an operation that is none": [(9, "retention.ms", "1")],
+    }.items():
+        script.note(f"alter: {step}", config_wire.alter(ask, topic, *operations))
+    script.note("alter: validate", config_wire.alter(ask, topic, (set_, "retention.ms", "7"), validate_only=True))
+    script.note("alter: none", config_wire.alter(ask, f"{topic}-none", (set_, "retention.ms", "7")))
+    script.note("alter: a resource of no type", config_wire.alter(ask, topic, kind=99))
+    for step, values in {"these": {"retention.bytes": "7"}, "null": {"retention.ms": None}, "unknown": {"nope": "1"}, "none": {}}.items():
+        script.note(f"replace: {step}", config_wire.replace(ask, topic, values))
+    for step, values in {"unknown": {"nope": "1"}, "null": {"retention.ms": None}, "wrong": {"preallocate": "x"}}.items():
+        script.note(f"create: {step}", config_wire.create(ask, f"{topic}-c", values))
+    script.note("create: existing, and wrong", config_wire.create(ask, topic, {"nope": "1"}))
+    script.note("describe: none", config_wire.describe(ask, f"{topic}-none")[0])
+    script.note("describe: an impossible name", config_wire.describe(ask, "a b")[0])
+    values = eventually(lambda: (found := config_wire.describe(ask, topic)[2]) and all(value.source != 1 for value in found.values()) and found)
+    for name in ("cleanup.policy", "compression.type", "message.timestamp.type", "min.insync.replicas", "preallocate", "retention.ms"):
+        script.note(f"type of {name}", values[name].type)
+        script.note(f"default of {name}", values[name].value)
+    script.note("keys", sorted(config_wire.describe(ask, topic, keys=["retention.ms", "nope"])[2]))
+    script.note("no keys", len(config_wire.describe(ask, topic, keys=[])[2]) == len(values))
+    for step, name in {"of another": "987654", "of none": "x"}.items():
+        script.note(f"broker: {step}", config_wire.describe(ask, name, kind=config_wire.BROKER)[0])
+    node = str(min(ask.metadata([])[1]))
+    script.note("broker: set", config_wire.alter(ask, node, (set_, "num.partitions", "7"), kind=config_wire.BROKER))
+
+
+SCENARIOS = [configurations, records, offsets, errors_of_topics, idempotence, hostile_produce, transactions, group_requests]
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.__name__)

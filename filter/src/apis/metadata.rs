@@ -250,7 +250,7 @@ fn count_again(topic: &KafkaTopic, io: &mut Io<'_>) -> State {
 
 /// The topics behind a list of partitions, without what Kafka clients cannot name. How many partitions each has is asked of
 /// the broker: those that nobody used yet need not be in the list.
-fn fold(names: &[String], io: &Io<'_>) -> BTreeSet<KafkaTopic> {
+pub(super) fn fold(names: &[String], io: &Io<'_>) -> BTreeSet<KafkaTopic> {
     let prefix = format!("persistent://{}/{}/", io.shared.config.tenant, io.shared.config.namespace);
     names
         .iter()

@@ -2,24 +2,35 @@
 //!
 //! The table is dispatch, the ApiVersions answer and the published compatibility matrix at once: what is not in it is not advertised.
 
+pub mod alter_configs;
+pub mod alter_resources;
 pub mod api_versions;
+pub mod config_resource;
 pub mod create_partitions;
 pub mod create_topics;
 pub mod delete_groups;
 pub mod delete_topics;
+pub mod describe_acls;
+pub mod describe_client_quotas;
 pub mod describe_cluster;
 pub mod describe_configs;
 pub mod describe_groups;
+pub mod describe_log_dirs;
+pub mod describe_user_scram_credentials;
 pub mod each_group;
+pub mod elect_leaders;
 pub mod exchange;
 pub mod fetch;
 pub mod find_coordinator;
 pub mod heartbeat;
+pub mod incremental_alter_configs;
 pub mod init_producer_id;
 pub mod join_group;
 pub mod leave_group;
+pub mod list_config_resources;
 pub mod list_groups;
 pub mod list_offsets;
+pub mod list_partition_reassignments;
 pub mod matrix;
 pub mod member;
 pub mod metadata;
@@ -117,7 +128,7 @@ pub const APIS: &[Api] = &[
         2,
         7,
         create_topics::start,
-        "Partitioned topics. Replication factor 1 or the default; only configs that say what already holds; no topic ids.",
+        "Partitioned topics. Replication factor 1 or the default; configurations as in the table below; no topic ids.",
     ),
     api(ApiKey::DeleteTopics, 1, 6, delete_topics::start, "By name; a topic id is unknown."),
     api(
@@ -128,11 +139,32 @@ pub const APIS: &[Api] = &[
         "Idempotent producers only; a transactional id is refused.",
     ),
     api(
+        ApiKey::DescribeAcls,
+        1,
+        3,
+        describe_acls::start,
+        "`SECURITY_DISABLED`, as without an authorizer: Pulsar authorizes.",
+    ),
+    api(
         ApiKey::DescribeConfigs,
         1,
         4,
         describe_configs::start,
-        "No configurations are told yet: the list is empty. Served for `kafka-topics --describe`.",
+        "Topics as in the table below; brokers: few configurations, none of which can be altered.",
+    ),
+    api(
+        ApiKey::AlterConfigs,
+        0,
+        2,
+        alter_configs::start,
+        "Topics as in the table below. A broker's are refused, as Apache Kafka refuses what only a restart changes.",
+    ),
+    api(
+        ApiKey::DescribeLogDirs,
+        1,
+        4,
+        describe_log_dirs::start,
+        "One directory, `pulsar`: bytes that Pulsar stores for the partitions that the broker leads, copies not counted; no disk.",
     ),
     api(
         ApiKey::CreatePartitions,
@@ -148,13 +180,25 @@ pub const APIS: &[Api] = &[
         delete_groups::start,
         "Pulsar deletes the group's topic some time later: see `group-log.md`, \"A topic without a group\".",
     ),
+    api(ApiKey::ElectLeaders, 0, 2, elect_leaders::start, "None is needed: the owner is the preferred leader."),
+    api(ApiKey::IncrementalAlterConfigs, 0, 1, incremental_alter_configs::start, "As AlterConfigs."),
+    api(ApiKey::ListPartitionReassignments, 0, 0, list_partition_reassignments::start, "None is ever under way."),
     api(ApiKey::OffsetDelete, 0, 0, offset_delete::start, ""),
+    api(ApiKey::DescribeClientQuotas, 0, 1, describe_client_quotas::start, "There are none."),
+    api(ApiKey::DescribeUserScramCredentials, 0, 0, describe_user_scram_credentials::start, "There are none."),
     api(
         ApiKey::DescribeCluster,
         0,
         1,
         describe_cluster::start,
         "Brokers that lead a partition of the namespace, as far as known.",
+    ),
+    api(
+        ApiKey::ListConfigResources,
+        0,
+        1,
+        list_config_resources::start,
+        "Topics and brokers; no loggers, client metrics or groups.",
     ),
 ];
 

@@ -8,7 +8,7 @@ mod object;
 mod rule;
 mod secret;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -17,7 +17,9 @@ use serde_json::{Map, Value};
 pub use address::{AddressPattern, HostPort};
 pub use error::ConfigError;
 use object::Object;
-use rule::{Addresses, Anything, Between, BytesBetween, NameOrEmpty, NodeIds, NotEmpty, OneOf, PulsarName, Rule};
+use rule::{
+    Addresses, Anything, Between, BytesBetween, NameOrEmpty, NodeIds, NotEmpty, OneOf, PulsarName, Rule, TopicConfigs,
+};
 pub use secret::Secret;
 
 /// Bytes of a kibibyte.
@@ -92,6 +94,10 @@ settings! {
     auto_create_topics: bool = true, OneOf(&["true", "false"]);
     /// Partitions of a topic that is created without saying how many.
     default_partitions: u32 = 1, Between(1, 10_000);
+    /// Backlog of bytes at which Pulsar compacts a partition of a topic whose `cleanup.policy` is set to `compact`.
+    compaction_threshold_bytes: usize = 16 * MIB, BytesBetween(KIB, 1024 * MIB);
+    /// Topic configurations that clients may set to what Pulsar cannot do: such a value is taken and nothing comes of it.
+    ignored_topic_configs: BTreeSet<String> = BTreeSet::new(), TopicConfigs;
     /// Whether each record becomes a Pulsar entry of its own key, for Key_Shared subscriptions; costs throughput.
     entry_per_key: bool = false, OneOf(&["true", "false"]);
     /// The cluster id that clients are told.

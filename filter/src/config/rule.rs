@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::address::HostPort;
 use super::{KIB, MIB};
+use crate::topics::configs::table;
 
 /// A bound on values of type `T`.
 pub(super) trait Rule<T> {
@@ -162,5 +163,23 @@ impl Rule<BTreeMap<HostPort, i32>> for NodeIds {
             }
         }
         Ok(())
+    }
+}
+
+/// Names of Kafka's topic configurations.
+pub(super) struct TopicConfigs;
+
+impl Rule<BTreeSet<String>> for TopicConfigs {
+    fn text(&self) -> String {
+        "an array of names of Kafka's topic configurations".to_owned()
+    }
+
+    fn check(&self, names: &BTreeSet<String>) -> Result<(), String> {
+        let is_known =
+            |name: &&String| table::find(name).is_some() || table::WITHOUT_COUNTERPART.contains(&name.as_str());
+        match names.iter().find(|name| !is_known(name)) {
+            Some(unknown) => Err(format!("Kafka has no topic configuration {unknown:?}")),
+            None => Ok(()),
+        }
     }
 }

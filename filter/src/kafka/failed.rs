@@ -1,18 +1,33 @@
 //! Whether a response tells of an error anywhere in it, for the counters.
 
+use kafka_protocol::error::ResponseError;
 use kafka_protocol::messages::offset_fetch_response::OffsetFetchResponseGroup;
 use kafka_protocol::messages::{
-    ApiVersionsResponse, CreatePartitionsResponse, CreateTopicsResponse, DeleteGroupsResponse, DeleteTopicsResponse,
-    DescribeClusterResponse, DescribeConfigsResponse, DescribeGroupsResponse, FindCoordinatorResponse,
-    HeartbeatResponse, InitProducerIdResponse, JoinGroupResponse, LeaveGroupResponse, ListGroupsResponse,
-    ListOffsetsResponse, MetadataResponse, OffsetCommitResponse, OffsetDeleteResponse, OffsetFetchResponse,
-    ProduceResponse, SyncGroupResponse,
+    AlterConfigsResponse, ApiVersionsResponse, CreatePartitionsResponse, CreateTopicsResponse, DeleteGroupsResponse,
+    DeleteTopicsResponse, DescribeAclsResponse, DescribeClientQuotasResponse, DescribeClusterResponse,
+    DescribeConfigsResponse, DescribeGroupsResponse, DescribeLogDirsResponse, DescribeUserScramCredentialsResponse,
+    ElectLeadersResponse, FindCoordinatorResponse, HeartbeatResponse, IncrementalAlterConfigsResponse,
+    InitProducerIdResponse, JoinGroupResponse, LeaveGroupResponse, ListConfigResourcesResponse, ListGroupsResponse,
+    ListOffsetsResponse, ListPartitionReassignmentsResponse, MetadataResponse, OffsetCommitResponse,
+    OffsetDeleteResponse, OffsetFetchResponse, ProduceResponse, SyncGroupResponse,
 };
 
 /// A response that can tell of errors.
 pub trait Failed {
     /// Whether any error code in it is not 0.
     fn failed(&self) -> bool;
+}
+
+impl Failed for AlterConfigsResponse {
+    fn failed(&self) -> bool {
+        self.responses.iter().any(|resource| resource.error_code != 0)
+    }
+}
+
+impl Failed for IncrementalAlterConfigsResponse {
+    fn failed(&self) -> bool {
+        self.responses.iter().any(|resource| resource.error_code != 0)
+    }
 }
 
 impl Failed for ApiVersionsResponse {
@@ -147,6 +162,51 @@ impl Failed for ProduceResponse {
 impl Failed for SyncGroupResponse {
     fn failed(&self) -> bool {
         self.error_code != 0
+    }
+}
+
+impl Failed for DescribeAclsResponse {
+    fn failed(&self) -> bool {
+        self.error_code != 0
+    }
+}
+
+impl Failed for DescribeClientQuotasResponse {
+    fn failed(&self) -> bool {
+        self.error_code != 0
+    }
+}
+
+impl Failed for ListConfigResourcesResponse {
+    fn failed(&self) -> bool {
+        self.error_code != 0
+    }
+}
+
+impl Failed for ListPartitionReassignmentsResponse {
+    fn failed(&self) -> bool {
+        self.error_code != 0
+    }
+}
+
+/// That no election is needed is no failure.
+impl Failed for ElectLeadersResponse {
+    fn failed(&self) -> bool {
+        let mut partitions = self.replica_election_results.iter().flat_map(|topic| &topic.partition_result);
+        let fine = [0, ResponseError::ElectionNotNeeded.code()];
+        self.error_code != 0 || partitions.any(|partition| !fine.contains(&partition.error_code))
+    }
+}
+
+impl Failed for DescribeLogDirsResponse {
+    fn failed(&self) -> bool {
+        self.error_code != 0 || self.results.iter().any(|directory| directory.error_code != 0)
+    }
+}
+
+impl Failed for DescribeUserScramCredentialsResponse {
+    fn failed(&self) -> bool {
+        self.error_code != 0 || self.results.iter().any(|user| user.error_code != 0)
     }
 }
 

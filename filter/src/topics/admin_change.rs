@@ -1,4 +1,4 @@
-//! One change by Pulsar's admin REST, asked for again where that helps.
+//! One call of Pulsar's admin REST, repeated where that helps.
 
 use std::time::Duration;
 
@@ -28,12 +28,24 @@ enum State {
     Waiting { until: Instant },
 }
 
+/// Whether the same request twice leaves things as once would.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Repeats {
+    /// Only what surely was not done is asked for again.
+    Differ,
+    /// It reads. No answer in time is an answer for whoever waits.
+    Read,
+    /// It writes what is there already.
+    Agree,
+}
+
 /// The change, on its way.
 #[derive(Debug)]
 pub struct AdminChange {
     method: Method,
     path: String,
-    body: Option<Bytes>,
+    body: Option<(&'static str, Bytes)>,
+    repeats: Repeats,
     state: State,
     attempts: u32,
     wait: Duration,
@@ -44,17 +56,43 @@ pub struct AdminChange {
 impl AdminChange {
     /// Asks. A body is JSON.
     pub fn new(method: Method, path: String, body: Option<Bytes>, io: &mut Io<'_>) -> Self {
-        let state = State::Calling(call(method, path.clone(), body.clone(), io));
-        Self { method, path, body, state, attempts: 1, wait: FIRST_WAIT, last_error: None, redirected: false }
+        let repeats = if method == Method::Delete { Repeats::Agree } else { Repeats::Differ };
+        Self::call(method, path, body.map(|body| ("application/json", body)), repeats, io)
     }
 
-    /// The outcome; `None` while it is awaited.
-    pub fn poll(&mut self, io: &mut Io<'_>) -> Option<Result<(), AdminError>> {
+    /// Asks with a body of another type.
+    pub fn of_type(method: Method, path: String, body: (&'static str, Bytes), io: &mut Io<'_>) -> Self {
+        Self::call(method, path, Some(body), Repeats::Differ, io)
+    }
+
+    /// Asks for what is the same however often it is done. A body is JSON.
+    pub fn repeatable(method: Method, path: String, body: Option<Bytes>, io: &mut Io<'_>) -> Self {
+        Self::call(method, path, body.map(|body| ("application/json", body)), Repeats::Agree, io)
+    }
+
+    /// Reads.
+    pub fn read(path: String, io: &mut Io<'_>) -> Self {
+        Self::call(Method::Get, path, None, Repeats::Read, io)
+    }
+
+    fn call(
+        method: Method,
+        path: String,
+        body: Option<(&'static str, Bytes)>,
+        repeats: Repeats,
+        io: &mut Io<'_>,
+    ) -> Self {
+        let state = State::Calling(io.admin.call(method, path.clone(), body.clone(), io.now.instant));
+        Self { method, path, body, repeats, state, attempts: 1, wait: FIRST_WAIT, last_error: None, redirected: false }
+    }
+
+    /// The outcome, with the body of the answer; `None` while it is awaited.
+    pub fn poll(&mut self, io: &mut Io<'_>) -> Option<Result<Bytes, AdminError>> {
         loop {
             match self.state {
                 State::Calling(id) => {
                     let error = match io.admin.take(id)?.and_then(|reply| reply.success()) {
-                        Ok(_) => return Some(Ok(())),
+                        Ok(body) => return Some(Ok(body)),
                         Err(error) => error,
                     };
                     if self.attempts >= MAX_ATTEMPTS || !self.may_pass(&error) {
@@ -67,7 +105,8 @@ impl AdminChange {
                 }
                 State::Waiting { until } if until <= io.now.instant => {
                     self.attempts = self.attempts.saturating_add(1);
-                    self.state = State::Calling(call(self.method, self.path(), self.body.clone(), io));
+                    let again = io.admin.call(self.method, self.path(), self.body.clone(), io.now.instant);
+                    self.state = State::Calling(again);
                 }
                 State::Waiting { .. } => return None,
             }
@@ -79,9 +118,12 @@ impl AdminChange {
     fn may_pass(&self, error: &AdminError) -> bool {
         match error {
             AdminError::Status(307, _) => true,
-            AdminError::Status(409 | 412 | 429 | 500..=599, _) | AdminError::Unreachable => {
-                self.method == Method::Delete
+            // A broker that has not yet read the topic policies of a namespace (`TopicPoliciesCacheNotInitException`).
+            AdminError::Status(412, reason) if self.method != Method::Delete => {
+                self.repeats != Repeats::Differ && reason.contains("cache")
             }
+            AdminError::Status(409 | 412 | 429 | 500..=599, _) => self.repeats != Repeats::Differ,
+            AdminError::Unreachable => self.repeats == Repeats::Agree,
             AdminError::Status(..) | AdminError::NotConfigured | AdminError::Malformed(_) => false,
         }
     }
@@ -109,8 +151,4 @@ impl AdminChange {
             State::Waiting { until } => Some(until),
         }
     }
-}
-
-fn call(method: Method, path: String, body: Option<Bytes>, io: &mut Io<'_>) -> CallId {
-    io.admin.call(method, path, body.map(|body| ("application/json", body)), io.now.instant)
 }

@@ -5,6 +5,9 @@ use kafka_protocol::error::ResponseError;
 
 use super::admin_change::AdminChange;
 use super::change::{Change, Refused, forget};
+use super::configs::converge::Converge;
+use super::configs::plan::Plan;
+use super::configs::pulsar::TopicPolicies;
 use super::confirm::{Confirm, Wanted};
 use super::name::KafkaTopic;
 use super::partitions::CountPartitions;
@@ -13,8 +16,32 @@ use crate::session::admin::Method;
 use crate::session::io::Io;
 use crate::time::Instant;
 
+/// The content type of a creation with properties (`PersistentTopics.createPartitionedTopic`).
+const WITH_PROPERTIES: &str = "application/vnd.partitioned-topic-metadata+json";
+
+/// What is to be made.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct NewTopic {
+    /// How many partitions.
+    pub partitions: u32,
+    /// Policies and properties that it begins with.
+    pub plan: Plan,
+}
+
+impl NewTopic {
+    /// A number, or an object where there are properties.
+    fn body(&self) -> (&'static str, Bytes) {
+        if self.plan.set.is_empty() {
+            return ("application/json", Bytes::from(self.partitions.to_string()));
+        }
+        let body = serde_json::json!({ "partitions": self.partitions, "properties": self.plan.set });
+        (WITH_PROPERTIES, Bytes::from(body.to_string()))
+    }
+}
+
 /// ```text
-/// New ──nothing against it──▶ Creating ──▶ Confirming ──▶ done
+/// New ──nothing against it──▶ Creating ──▶ Confirming ──▶ Configuring ──▶ done
+///  │                                                          └──Pulsar refuses──▶ TakingBack ──▶ done
 ///  └──only to be validated, or refused for something else──▶ Looking ──▶ done
 /// ```
 #[derive(Debug)]
@@ -23,30 +50,32 @@ enum State {
     Looking(CountPartitions),
     Creating(u32, AdminChange),
     Confirming(Confirm),
+    Configuring(Converge),
+    TakingBack(AdminChange, Refused),
 }
 
-/// The change; makes so many partitions as it says.
+/// The change; makes what it says.
 #[derive(Debug)]
 pub struct CreateTopic {
     topic: KafkaTopic,
-    /// How many partitions, or what is wrong with the request. That the topic exists goes before that, as in Kafka.
-    partitions: Result<u32, Refused>,
+    /// What to make, or what is wrong with the request. That the topic exists goes before that, as in Kafka.
+    new: Result<NewTopic, Refused>,
     validate_only: bool,
     state: State,
 }
 
 impl CreateTopic {
     /// Not yet begun.
-    pub fn new(topic: KafkaTopic, partitions: Result<u32, Refused>, validate_only: bool) -> Self {
-        let partitions = if topic.can_be_partitioned() {
-            partitions
+    pub fn new(topic: KafkaTopic, new: Result<NewTopic, Refused>, validate_only: bool) -> Self {
+        let new = if topic.can_be_partitioned() {
+            new
         } else {
             Err(Refused::because(
                 ResponseError::InvalidTopicException,
                 "Topic name is invalid: Pulsar makes no partitioned topic whose name contains '-partition-'",
             ))
         };
-        Self { topic, partitions, validate_only, state: State::New }
+        Self { topic, new, validate_only, state: State::New }
     }
 
     fn exists(&self) -> Refused {
@@ -54,14 +83,24 @@ impl CreateTopic {
     }
 
     fn begin(&self, io: &mut Io<'_>) -> State {
-        match self.partitions {
-            Ok(count) if !self.validate_only => {
+        match &self.new {
+            Ok(new) if !self.validate_only => {
                 let path = self.topic.base(&io.shared.config).admin_path("/partitions");
-                let body = Bytes::from(count.to_string());
-                State::Creating(count, AdminChange::new(Method::Put, path, Some(body), io))
+                State::Creating(new.partitions, AdminChange::of_type(Method::Put, path, new.body(), io))
             }
             Ok(_) | Err(_) => State::Looking(CountPartitions::ask(&self.topic, io)),
         }
+    }
+
+    /// A topic that cannot have its configurations is none that was asked for.
+    fn take_back(&self, refused: Refused, io: &mut Io<'_>) -> State {
+        io.shared.log.warn(format!(
+            "topic {} is deleted again, because it could not be configured: {}",
+            self.topic,
+            refused.message.as_deref().unwrap_or("no reason given")
+        ));
+        let path = self.topic.base(&io.shared.config).admin_path("/partitions");
+        State::TakingBack(AdminChange::new(Method::Delete, path, None, io), refused)
     }
 
     /// What Pulsar means by each status when a topic is to be created (`AdminResource.internalCreatePartitionedTopic`).
@@ -83,16 +122,16 @@ impl CreateTopic {
 }
 
 impl Change for CreateTopic {
-    type Made = u32;
+    type Made = NewTopic;
 
-    fn poll(&mut self, io: &mut Io<'_>) -> Option<Result<u32, Refused>> {
+    fn poll(&mut self, io: &mut Io<'_>) -> Option<Result<NewTopic, Refused>> {
         loop {
             let next = match &mut self.state {
                 State::New => self.begin(io),
                 State::Looking(count) => {
                     return Some(match count.poll(io)? {
                         Ok(_) => Err(self.exists()),
-                        Err(error) if error.is_not_found() => self.partitions.clone(),
+                        Err(error) if error.is_not_found() => self.new.clone(),
                         Err(error) => Err(Refused::by_broker(&error)),
                     });
                 }
@@ -105,10 +144,28 @@ impl Change for CreateTopic {
                     State::Confirming(Confirm::new(&self.topic, Wanted::Partitions(count), io))
                 }
                 State::Confirming(confirm) => {
-                    return Some(match confirm.poll(io)? {
-                        Ok(()) => self.partitions.clone(),
-                        Err(error) => Err(Refused::by_broker(&error)),
-                    });
+                    if let Err(error) = confirm.poll(io)? {
+                        return Some(Err(Refused::by_broker(&error)));
+                    }
+                    match &self.new {
+                        Ok(new) if new.plan.policies != TopicPolicies::default() => {
+                            State::Configuring(Converge::new(&self.topic, new.plan.policies, io))
+                        }
+                        Ok(_) | Err(_) => return Some(self.new.clone()),
+                    }
+                }
+                State::Configuring(converge) => match converge.poll(io)? {
+                    Ok(()) => return Some(self.new.clone()),
+                    Err(refused) => self.take_back(refused, io),
+                },
+                State::TakingBack(change, refused) => {
+                    let (done, refused) = (change.poll(io)?, refused.clone());
+                    let partitions = self.new.as_ref().map_or(0, |new| new.partitions);
+                    forget(&self.topic, partitions, io);
+                    return Some(Err(match done {
+                        Ok(_) => refused,
+                        Err(_) => unconfigured(refused),
+                    }));
                 }
             };
             self.state = next;
@@ -120,6 +177,8 @@ impl Change for CreateTopic {
             State::New | State::Looking(_) => None,
             State::Creating(_, change) => change.next_wake(),
             State::Confirming(confirm) => confirm.next_wake(),
+            State::Configuring(converge) => converge.next_wake(),
+            State::TakingBack(change, _) => change.next_wake(),
         }
     }
 
@@ -131,8 +190,19 @@ impl Change for CreateTopic {
                 io.shared.partitions.forget(&self.topic);
                 Refused::because(ResponseError::RequestTimedOut, "created, but this broker does not see it yet")
             }
+            State::Configuring(_) => Refused::because(
+                ResponseError::RequestTimedOut,
+                "created, but Pulsar did not take its configurations in time",
+            ),
+            State::TakingBack(_, refused) => unconfigured(refused.clone()),
         }
     }
+}
+
+/// The topic is there, and it is not as it was asked for.
+fn unconfigured(refused: Refused) -> Refused {
+    let reason = refused.message.unwrap_or_default();
+    Refused { message: Some(format!("created, but without its configurations: {reason}")), ..refused }
 }
 
 /// The words for an admin change that was not done in time.

@@ -78,7 +78,7 @@ impl Change for DeleteTopic {
                     let done = change.poll(io)?;
                     forget(&self.topic, partitions.count(), io);
                     match done {
-                        Ok(()) => {}
+                        Ok(_) => {}
                         Err(AdminError::Status(404, _)) if change.is_repeated() => {}
                         Err(error) => return Some(Err(self.refused(&error, io))),
                     }

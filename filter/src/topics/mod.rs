@@ -14,3 +14,4 @@ pub mod node;
 pub mod partitions;
 pub mod policies;
 pub mod replicas;
+pub mod sizes;

@@ -36,6 +36,16 @@ impl FindNodes {
 }
 
 impl Nodes {
+    /// Every id.
+    pub fn ids(&self) -> impl Iterator<Item = i32> {
+        self.0.iter().copied()
+    }
+
+    /// Whether a broker has this id.
+    pub fn contains(&self, id: i32) -> bool {
+        self.0.contains(&id)
+    }
+
     /// One partition's replicas, by Kafka's rules and words (`ReplicationControlManager.validateManualPartitionAssignment`): with
     /// one replica for each partition, which is what every topic here has.
     pub fn check(&self, replicas: &[i32]) -> Result<(), Refused> {

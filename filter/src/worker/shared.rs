@@ -9,6 +9,7 @@ use crate::config::Config;
 use crate::group::groups::Groups;
 use crate::offsets::appends::KnownEntries;
 use crate::records::Scratch;
+use crate::topics::configs::defaults::DefaultsCache;
 use crate::topics::leader::LeaderCache;
 use crate::topics::partitions::PartitionsCache;
 
@@ -21,6 +22,8 @@ pub struct Shared {
     pub random: Random,
     /// Partition counts, for a moment.
     pub partitions: PartitionsCache,
+    /// What topics have that have no policies of their own, for a moment.
+    pub config_defaults: DefaultsCache,
     /// Leaders' addresses, for a while.
     pub leaders: LeaderCache,
     /// Recently seen entries and their offsets.
@@ -52,6 +55,7 @@ impl Shared {
             random: Random::new(seed),
             groups: Groups::new(&config, seed.rotate_left(32)),
             partitions: PartitionsCache::default(),
+            config_defaults: DefaultsCache::default(),
             leaders: LeaderCache::default(),
             entries: KnownEntries::default(),
             prefetch: Budget::new(config.prefetch_bytes_per_worker),

@@ -7,9 +7,8 @@ use isthmus::apis::APIS;
 use isthmus::frame::Splitter;
 use isthmus::records::crc::crc32c;
 use kafka_protocol::messages::create_partitions_request::CreatePartitionsTopic;
-use kafka_protocol::messages::create_topics_request::CreatableTopic;
+use kafka_protocol::messages::create_topics_request::{CreatableTopic, CreatableTopicConfig};
 use kafka_protocol::messages::delete_topics_request::DeleteTopicState;
-use kafka_protocol::messages::describe_configs_request::DescribeConfigsResource;
 use kafka_protocol::messages::fetch_request::{FetchPartition, FetchTopic};
 use kafka_protocol::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
 use kafka_protocol::messages::metadata_request::MetadataRequestTopic;
@@ -17,8 +16,8 @@ use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProdu
 use kafka_protocol::messages::*;
 use kafka_protocol::protocol::{Encodable, StrBytes};
 
-use super::groups;
 use super::source::Source;
+use super::{configs, groups};
 
 pub const TOPICS: [&str; 5] = ["t", "u", "v-partition-1", "", "t"];
 
@@ -141,6 +140,12 @@ fn body(key: ApiKey, version: i16, source: &mut Source<'_>, out: &mut BytesMut) 
             let partitions = source.int32();
             let topic = CreatableTopic::default().with_name(name(source)).with_num_partitions(partitions);
             let topic = topic.with_replication_factor(*source.pick(&[1, -1, 2]));
+            let configs = (0..source.below(3)).map(|_| {
+                let name = configs::text(source, &configs::CONFIGS);
+                CreatableTopicConfig::default().with_name(name).with_value(configs::value(source))
+            });
+            let configs = configs.collect();
+            let topic = topic.with_configs(configs);
             let request = CreateTopicsRequest::default().with_topics(vec![topic]).with_timeout_ms(source.int32());
             request.with_validate_only(source.below(4) == 3).encode(out, version)
         }
@@ -155,10 +160,6 @@ fn body(key: ApiKey, version: i16, source: &mut Source<'_>, out: &mut BytesMut) 
             .with_transactional_id(None)
             .with_transaction_timeout_ms(source.int32())
             .encode(out, version),
-        ApiKey::DescribeConfigs => {
-            let resource = DescribeConfigsResource::default().with_resource_type(2).with_resource_name(name(source).0);
-            DescribeConfigsRequest::default().with_resources(vec![resource]).encode(out, version)
-        }
         ApiKey::CreatePartitions => {
             let topic = CreatePartitionsTopic::default().with_name(name(source)).with_count(source.int32());
             let topic = topic.with_assignments(None);
@@ -166,7 +167,9 @@ fn body(key: ApiKey, version: i16, source: &mut Source<'_>, out: &mut BytesMut) 
             request.with_timeout_ms(source.int32()).encode(out, version)
         }
         ApiKey::DescribeCluster => DescribeClusterRequest::default().encode(out, version),
-        _ => return groups::body(key, version, source, out),
+        _ => {
+            return configs::body(key, version, source, out).unwrap_or_else(|| groups::body(key, version, source, out));
+        }
     };
     written.ok().map(|()| answered)
 }

@@ -5,6 +5,7 @@
 
 mod broker;
 mod client;
+mod configs;
 mod groups;
 mod source;
 
@@ -33,7 +34,10 @@ const BUFFERED_MAX: usize = 4 << 20;
 /// Longer than every deadline of the filter, one after the other.
 const PATIENCE: Duration = Duration::from_secs(2_400);
 
-const REPLIES: [(u16, &str); 8] = [
+const REPLIES: [(u16, &str); 11] = [
+    (200, r#"{"retentionTimeInMinutes":5,"retentionSizeInMB":-1}"#),
+    (200, r#"{"kafka.cleanup.policy":"compact","defaultRetentionTimeInMinutes":"5"}"#),
+    (200, r#"{"storageSize":7,"partitions":{"persistent://public/default/t-partition-0":{"storageSize":7}}}"#),
     (200, r#"{"partitions":2}"#),
     (204, ""),
     (200, r#"{"lastConfirmedEntry":"7:2","properties":{"index":"5"},"ledgers":[{"ledgerId":7,"entries":3}]}"#),

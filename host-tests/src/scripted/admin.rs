@@ -24,8 +24,8 @@ pub struct HttpFault {
 }
 
 /// A request taken apart.
-struct Asked<'a> {
-    method: &'a str,
+pub(super) struct Asked<'a> {
+    pub(super) method: &'a str,
     segments: Vec<String>,
     query: Vec<(&'a str, &'a str)>,
     body: &'a [u8],
@@ -40,7 +40,7 @@ impl Asked<'_> {
         self.query("force") == Some("true")
     }
 
-    fn json(&self) -> Option<Value> {
+    pub(super) fn json(&self) -> Option<Value> {
         serde_json::from_slice(self.body).ok()
     }
 }
@@ -75,6 +75,9 @@ impl ScriptedBroker {
             ["admin", "v2", "brokers", "health" | "ready"] => {
                 HttpAnswer { body: b"ok".to_vec(), ..HttpAnswer::empty(200) }
             }
+            ["admin", "v2", "brokers", "configuration", "runtime"] => {
+                HttpAnswer::json(200, &self.runtime_configuration())
+            }
             ["admin", "v2", "namespaces", tenant, namespace, rest @ ..] => {
                 self.on_namespace(asked, &format!("{tenant}/{namespace}"), rest)
             }
@@ -95,6 +98,19 @@ impl ScriptedBroker {
             }
             _ => reason(404, "Not Found"),
         }
+    }
+
+    /// What a superuser sees of `broker.conf`, as far as anybody asks; the rest is as Pulsar is shipped.
+    fn runtime_configuration(&self) -> Value {
+        json!({
+            "defaultRetentionTimeInMinutes": "0",
+            "defaultRetentionSizeInMB": "0",
+            "brokerServiceCompactionThresholdInBytes": "0",
+            "brokerDeduplicationEnabled": self.config.deduplication.to_string(),
+            "managedLedgerMaxSizePerLedgerMbytes": "2048",
+            "managedLedgerMaxLedgerRolloverTimeMinutes": "240",
+            "maxMessageSize": self.config.max_message_bytes.to_string(),
+        })
     }
 
     /// Policies by the name REST gives them.
@@ -140,26 +156,14 @@ impl ScriptedBroker {
             ("DELETE", []) => self.delete_plain(topic, asked.forced()),
             (_, ["partitions"]) => self.on_partitions(asked, topic),
             (_, ["properties"]) => self.on_properties(asked, topic),
+            (_, [policy @ ("retention" | "compactionThreshold" | "maxMessageSize" | "inactiveTopicPolicies")]) => {
+                self.on_topic_policy(asked, topic, policy)
+            }
             ("PUT", ["unload"]) if self.topics.contains_key(topic) => {
                 self.unload(topic, self.now);
                 HttpAnswer::empty(204)
             }
-            ("GET", [policy @ ("retention" | "inactiveTopicPolicies")]) => match self.topics.get(topic) {
-                Some(state) => {
-                    state.policies.get(*policy).map_or(HttpAnswer::empty(204), |value| HttpAnswer::json(200, value))
-                }
-                None => reason(404, &format!("Topic {topic} not found")),
-            },
-            ("POST", [policy @ ("retention" | "inactiveTopicPolicies")]) => {
-                match (self.topics.get_mut(topic), asked.json()) {
-                    (Some(state), Some(value)) => {
-                        state.policies.insert((*policy).to_owned(), value);
-                        HttpAnswer::empty(204)
-                    }
-                    (Some(_), None) => reason(400, "Bad Request"),
-                    (None, _) => reason(404, &format!("Topic {topic} not found")),
-                }
-            }
+            ("GET", ["partitioned-stats"]) => self.partitioned_stats(topic),
             ("GET", ["getMessageIdByIndex"]) => self.message_id_by_index(topic, asked.query("index")),
             ("GET", rest) => match self.log(topic) {
                 Some(log) => read_log(log, topic, rest),
@@ -264,6 +268,7 @@ impl ScriptedBroker {
             self.delete(&partition);
         }
         self.partitioned.remove(topic);
+        self.topic_policies.remove(topic);
         HttpAnswer::empty(204)
     }
 
@@ -285,6 +290,19 @@ impl ScriptedBroker {
             }
             _ => reason(405, "Method Not Allowed"),
         }
+    }
+
+    /// Sizes alone.
+    fn partitioned_stats(&self, topic: &str) -> HttpAnswer {
+        let Some(partitioned) = self.partitioned.get(topic) else {
+            return reason(404, &format!("Partitioned Topic not found: {topic}"));
+        };
+        let names = (0..partitioned.partitions).map(|index| name::partition(topic, index));
+        let sizes = names.filter_map(|name| {
+            let bytes: usize = self.log(&name)?.entries().map(|(_, entry)| entry.section.len()).sum();
+            Some((name, json!({ "storageSize": bytes })))
+        });
+        HttpAnswer::json(200, &json!({ "partitions": sizes.collect::<serde_json::Map<_, _>>() }))
     }
 
     /// PIP-415. An index inside the first entry, below that entry's last, has no entry before it to be found by: (-1, -1).
@@ -384,7 +402,7 @@ fn properties_in(body: Option<&Value>) -> std::collections::BTreeMap<String, Str
     object.map(|(key, value)| (key.clone(), text(value))).collect()
 }
 
-fn reason(status: u16, reason: &str) -> HttpAnswer {
+pub(super) fn reason(status: u16, reason: &str) -> HttpAnswer {
     HttpAnswer::json(status, &json!({ "reason": reason }))
 }
 

@@ -15,6 +15,7 @@ use super::entry::Entry;
 use super::fault::{Fault, Faults, Noise};
 use super::log::{Log, Position};
 use super::outbox::Lane;
+use super::policies::Policies;
 use super::topic::Topic;
 use super::{Conn, HttpFault, name};
 
@@ -34,6 +35,8 @@ pub struct ScriptedBroker {
     pub(super) partitioned: BTreeMap<String, Partitioned>,
     /// Namespaces and their policies, as REST shows them.
     pub(super) namespaces: BTreeMap<String, serde_json::Map<String, serde_json::Value>>,
+    /// Policies of topics.
+    pub(super) topic_policies: BTreeMap<String, Policies>,
     /// Topics that another broker owns: its URL by listener.
     pub(super) elsewhere: BTreeMap<String, BTreeMap<String, String>>,
     pub(super) faults: Faults,
@@ -60,6 +63,7 @@ impl ScriptedBroker {
             topics: BTreeMap::new(),
             partitioned: BTreeMap::new(),
             namespaces: BTreeMap::new(),
+            topic_policies: BTreeMap::new(),
             elsewhere: BTreeMap::new(),
             faults: Faults::default(),
             http_faults: Vec::new(),
@@ -84,6 +88,29 @@ impl ScriptedBroker {
             "deleted": false,
         });
         self.namespaces.insert(namespace.to_string(), policies.as_object().cloned().unwrap_or_default());
+    }
+
+    /// Sets a policy of `public/default`, by the name it has among all policies.
+    pub fn set_namespace_policy(&mut self, policy: &str, value: serde_json::Value) {
+        let policies = self.namespaces.get_mut("public/default").expect("the namespace");
+        policies.insert(policy.to_string(), value);
+    }
+
+    /// A topic's policy as it was written last, by the end of its path.
+    pub fn topic_policy(&self, topic: &str, policy: &str) -> Option<&serde_json::Value> {
+        self.topic_policies.get(&name::full(topic).expect("a topic name"))?.written(policy)
+    }
+
+    /// Sets or removes a topic's policy, as Pulsar's own tools would.
+    pub fn set_topic_policy(&mut self, topic: &str, policy: &str, value: Option<serde_json::Value>) {
+        let (topic, now) = (name::full(topic).expect("a topic name"), self.now.instant);
+        self.topic_policies.entry(topic).or_default().write(policy, value, now, now);
+    }
+
+    /// The properties of a partitioned topic.
+    pub fn properties(&self, topic: &str) -> BTreeMap<String, String> {
+        let topic = name::full(topic).expect("a topic name");
+        self.partitioned.get(&topic).map(|partitioned| partitioned.properties.clone()).unwrap_or_default()
     }
 
     /// Creates a topic with `partitions`, or a plain one if there are none. `topic` may be short.
@@ -202,11 +229,15 @@ impl ScriptedBroker {
             policies.get("retention_policies")?.get("retentionTimeInMinutes")?.as_i64()
         };
         let gone = self.topics.iter().filter(|(name, topic)| {
-            let retained = topic.retained_minutes().or_else(|| retained_by_namespace(name));
-            topic.is_inactive() && retained.is_none_or(|minutes| minutes >= 0)
+            let own = |policy: &str| self.topic_policies.get(*name)?.written(policy);
+            let retained = own("retention").and_then(|retention| retention["retentionTimeInMinutes"].as_i64());
+            let retained = retained.or_else(|| retained_by_namespace(name));
+            let mode = own("inactiveTopicPolicies").and_then(|policy| policy["inactiveTopicDeleteMode"].as_str());
+            topic.is_inactive(mode) && retained.is_none_or(|minutes| minutes >= 0)
         });
         for name in gone.map(|(name, _)| name.clone()).collect::<Vec<_>>() {
             self.topics.remove(&name);
+            self.topic_policies.remove(&name);
         }
     }
 

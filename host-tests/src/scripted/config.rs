@@ -43,6 +43,10 @@ pub struct BrokerConfig {
     pub credentials: Vec<(String, Bytes)>,
     /// `getMessageIdByIndex` exists (since 4.0.9).
     pub message_id_by_index: bool,
+    /// `topicLevelPoliciesEnabled`.
+    pub topic_policies: bool,
+    /// How long a broker takes to read back the policies of a topic that it wrote.
+    pub policies_lag: Duration,
     /// The first ledger's id.
     pub first_ledger: i64,
 }
@@ -64,6 +68,8 @@ impl Default for BrokerConfig {
             producer_linger: Duration::ZERO,
             credentials: Vec::new(),
             message_id_by_index: true,
+            topic_policies: true,
+            policies_lag: Duration::ZERO,
             first_ledger: 10,
         }
     }

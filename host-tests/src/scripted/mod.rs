@@ -18,6 +18,7 @@ mod log;
 mod lookup;
 mod name;
 mod outbox;
+mod policies;
 mod produce;
 mod readback;
 mod topic;

@@ -26,8 +26,6 @@ pub(super) struct Topic {
     /// On their way to the ledger, in order.
     pub(super) writes: VecDeque<Write>,
     pub(super) properties: BTreeMap<String, String>,
-    /// Policies of its own, by the name REST gives them.
-    pub(super) policies: BTreeMap<String, serde_json::Value>,
 }
 
 #[derive(Debug)]
@@ -83,11 +81,9 @@ impl Subscription {
 }
 
 impl Topic {
-    /// Whether there is neither producer nor consumer, and nothing that the policy for inactive topics waits for.
-    pub(super) fn is_inactive(&self) -> bool {
+    /// Whether there is neither producer nor consumer, and nothing that the `mode` of its policy for inactive topics waits for.
+    pub(super) fn is_inactive(&self, mode: Option<&str>) -> bool {
         let attached = !self.producers.is_empty() || self.subscriptions.values().any(|each| !each.consumers.is_empty());
-        let mode =
-            self.policies.get("inactiveTopicPolicies").and_then(|policy| policy["inactiveTopicDeleteMode"].as_str());
         let needed = match mode {
             Some("delete_when_subscriptions_caught_up") => {
                 self.subscriptions.values().any(|each| each.mark < self.log.last_confirmed())
@@ -95,11 +91,6 @@ impl Topic {
             Some(_) | None => !self.subscriptions.is_empty(),
         };
         !attached && !needed
-    }
-
-    /// Minutes of retention by a policy of its own.
-    pub(super) fn retained_minutes(&self) -> Option<i64> {
-        self.policies.get("retention")?["retentionTimeInMinutes"].as_i64()
     }
 
     pub(super) fn new(ledger: i64) -> Self {
@@ -111,7 +102,6 @@ impl Topic {
             subscriptions: BTreeMap::new(),
             writes: VecDeque::new(),
             properties: BTreeMap::new(),
-            policies: BTreeMap::new(),
         }
     }
 

@@ -1,7 +1,8 @@
-//! Requests that create, grow and delete topics.
+//! Requests that create, grow, configure and delete topics.
 
 use kafka_protocol::messages::{
-    CreatePartitionsRequest, CreateTopicsRequest, DeleteTopicsRequest, DescribeConfigsRequest,
+    AlterConfigsRequest, CreatePartitionsRequest, CreateTopicsRequest, DeleteTopicsRequest, DescribeConfigsRequest,
+    IncrementalAlterConfigsRequest,
 };
 
 use crate::kafka::shape::*;
@@ -68,6 +69,40 @@ impl Guarded for CreatePartitionsRequest {
                 ],
             ),
             int32("TimeoutMs"),
+            boolean("ValidateOnly"),
+        ],
+    );
+}
+
+impl Guarded for AlterConfigsRequest {
+    const SHAPE: Shape = Shape::flexible(
+        2,
+        &[
+            array(
+                "Resources",
+                &[
+                    int8("ResourceType"),
+                    string("ResourceName"),
+                    array("Configs", &[string("Name"), string("Value").nullable()]),
+                ],
+            ),
+            boolean("ValidateOnly"),
+        ],
+    );
+}
+
+impl Guarded for IncrementalAlterConfigsRequest {
+    const SHAPE: Shape = Shape::flexible(
+        1,
+        &[
+            array(
+                "Resources",
+                &[
+                    int8("ResourceType"),
+                    string("ResourceName"),
+                    array("Configs", &[string("Name"), int8("ConfigOperation"), string("Value").nullable()]),
+                ],
+            ),
             boolean("ValidateOnly"),
         ],
     );

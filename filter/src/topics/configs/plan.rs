@@ -1,0 +1,173 @@
+//! Which policies and properties bring about what is wanted.
+
+use std::collections::BTreeMap;
+
+use super::defaults::Defaults;
+use super::pulsar::{Retention, TopicPolicies};
+use super::table;
+use super::view::{CleanupPolicy, TopicState};
+use super::wish::Wanted;
+
+/// What a property that remembers a configuration begins with; its name follows.
+pub const PROPERTY_PREFIX: &str = "kafka.";
+
+/// What the topic is to be given.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Plan {
+    /// All its policies afterwards.
+    pub policies: TopicPolicies,
+    /// Properties to set.
+    pub set: BTreeMap<String, String>,
+    /// Properties to remove.
+    pub unset: Vec<String>,
+}
+
+impl Plan {
+    /// Only what was spoken of is touched: policies that Pulsar's own tools set otherwise stay.
+    pub fn new(wanted: &Wanted, topic: &TopicState, defaults: &Defaults, compaction_threshold: i64) -> Self {
+        let value = |name: &str| wanted.values.get(name);
+        let number = |name: &str| value(name).and_then(|value| value.parse::<i64>().ok());
+        let touched = |name: &str| wanted.touched.contains(name);
+        let cleanup = value("cleanup.policy").map(|value| CleanupPolicy::of(value));
+        let mut policies = topic.policies;
+        if touched("cleanup.policy") {
+            policies.compaction_threshold = match cleanup {
+                None => None,
+                Some(CleanupPolicy { compact: true, .. }) => {
+                    Some(topic.policies.compaction_threshold.filter(|bytes| *bytes > 0).unwrap_or(compaction_threshold))
+                }
+                Some(CleanupPolicy { compact: false, .. }) => (defaults.compaction_threshold() != Some(0)).then_some(0),
+            };
+        }
+        if touched("cleanup.policy") || touched("retention.ms") || touched("retention.bytes") {
+            let by_default = || defaults.cleanup_policy().map(|(value, _)| CleanupPolicy::of(&value));
+            let deletes = cleanup.or_else(by_default).is_none_or(|cleanup| cleanup.delete);
+            policies.retention = match (number("retention.ms"), number("retention.bytes")) {
+                (None, None) if deletes || cleanup.is_none() => None,
+                (_, _) if !deletes => Some(Retention::UNLIMITED),
+                (ms, bytes) => {
+                    let default = defaults.retention();
+                    // 0 and 0 is Pulsar's word for keeping nothing, and no limit that could stand beside another.
+                    let limit =
+                        |limit: fn(Retention) -> i64| default.map(limit).filter(|limit| *limit > 0).unwrap_or(-1);
+                    Some(Retention::at_least(
+                        ms.unwrap_or_else(|| limit(Retention::retention_ms)),
+                        bytes.unwrap_or_else(|| limit(Retention::retention_bytes)),
+                    ))
+                }
+            };
+        }
+        if touched("max.message.bytes") {
+            // 0 is Pulsar's word for no limit, and Kafka's for nothing at all.
+            policies.max_message_size = number("max.message.bytes").map(|bytes| bytes.max(1));
+        }
+        let spoken = || wanted.touched.iter().copied();
+        let property = |name: &str| format!("{PROPERTY_PREFIX}{name}");
+        Self {
+            policies,
+            set: spoken()
+                .filter(|name| wanted.values.get(name) != topic.remembered.get(name))
+                .filter_map(|name| Some((property(name), wanted.values.get(name)?.clone())))
+                .collect(),
+            unset: spoken()
+                .filter(|name| topic.remembered.contains_key(name) && !wanted.values.contains_key(name))
+                .map(property)
+                .collect(),
+        }
+    }
+}
+
+impl Plan {
+    /// The values that the properties will remember.
+    pub fn remembered(&self) -> BTreeMap<&'static str, String> {
+        let known = self.set.iter().filter_map(|(property, value)| {
+            Some((table::find(property.strip_prefix(PROPERTY_PREFIX)?)?.name, value.clone()))
+        });
+        known.collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const THRESHOLD: i64 = 1000;
+
+    fn defaults() -> Defaults {
+        Defaults::for_tests(Retention { minutes: 7, megabytes: -1 }, 0)
+    }
+
+    fn wanted(values: &[(&'static str, &str)], deleted: &[&'static str]) -> Wanted {
+        let values: BTreeMap<_, _> = values.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
+        let touched = values.keys().chain(deleted).copied().collect();
+        Wanted { values, touched }
+    }
+
+    fn plan(values: &[(&'static str, &str)], defaults: &Defaults) -> TopicPolicies {
+        Plan::new(&wanted(values, &[]), &TopicState::default(), defaults, THRESHOLD).policies
+    }
+
+    #[test]
+    fn the_limit_that_nobody_sets_is_the_defaults() {
+        let policies = plan(&[("retention.bytes", "1048576")], &defaults());
+        assert_eq!(policies.retention, Some(Retention { minutes: 7, megabytes: 1 }));
+        let nothing = Defaults::for_tests(Retention { minutes: 0, megabytes: 0 }, 0);
+        let policies = plan(&[("retention.bytes", "1048576")], &nothing);
+        assert_eq!(policies.retention, Some(Retention { minutes: -1, megabytes: 1 }));
+    }
+
+    #[test]
+    fn a_topic_that_is_only_compacted_keeps_everything_whatever_its_limits() {
+        let policies = plan(&[("cleanup.policy", "compact"), ("retention.ms", "5000")], &defaults());
+        assert_eq!(policies.compaction_threshold, Some(THRESHOLD));
+        assert_eq!(policies.retention, Some(Retention::UNLIMITED));
+    }
+
+    #[test]
+    fn a_topic_that_is_compacted_and_deleted_has_its_limits() {
+        let policies = plan(&[("cleanup.policy", "compact,delete"), ("retention.ms", "5000")], &defaults());
+        assert_eq!(policies.compaction_threshold, Some(THRESHOLD));
+        assert_eq!(policies.retention, Some(Retention { minutes: 1, megabytes: -1 }));
+        assert_eq!(plan(&[("cleanup.policy", "compact,delete")], &defaults()).retention, None);
+    }
+
+    #[test]
+    fn a_topic_with_neither_is_kept_whole() {
+        let policies = plan(&[("cleanup.policy", "")], &defaults());
+        assert_eq!(policies, TopicPolicies { retention: Some(Retention::UNLIMITED), ..TopicPolicies::default() });
+    }
+
+    #[test]
+    fn deletion_alone_switches_a_namespaces_compaction_off() {
+        let compacting = Defaults::for_tests(Retention::UNLIMITED, 500);
+        assert_eq!(plan(&[("cleanup.policy", "delete")], &compacting).compaction_threshold, Some(0));
+        assert_eq!(plan(&[("cleanup.policy", "delete")], &defaults()).compaction_threshold, None);
+    }
+
+    #[test]
+    fn a_deleted_value_takes_its_policy_and_its_property_with_it() {
+        let topic = TopicState {
+            remembered: [("retention.ms", "5000".to_owned()), ("max.message.bytes", "9".to_owned())].into(),
+            policies: TopicPolicies {
+                retention: Some(Retention { minutes: 1, megabytes: -1 }),
+                compaction_threshold: Some(3),
+                max_message_size: Some(9),
+            },
+        };
+        let wanted = wanted(&[("max.message.bytes", "9")], &["retention.ms"]);
+        let plan = Plan::new(&wanted, &topic, &defaults(), THRESHOLD);
+        assert_eq!(plan.policies, TopicPolicies { retention: None, ..topic.policies });
+        assert_eq!(plan.unset, ["kafka.retention.ms"]);
+        assert_eq!(plan.set, BTreeMap::new());
+    }
+
+    #[test]
+    fn what_nobody_spoke_of_stays_as_pulsars_tools_left_it() {
+        let topic = TopicState {
+            remembered: BTreeMap::new(),
+            policies: TopicPolicies { compaction_threshold: Some(3), ..TopicPolicies::default() },
+        };
+        let plan = Plan::new(&wanted(&[("max.message.bytes", "0")], &[]), &topic, &defaults(), THRESHOLD);
+        assert_eq!(plan.policies, TopicPolicies { max_message_size: Some(1), ..topic.policies });
+    }
+}
