@@ -82,7 +82,12 @@ impl Replica {
         }
         if !self.retirement.marked {
             self.appender.push(Item::own(Kind::Nop(Nop {})));
-            return self.write(now);
+            self.write(now);
+            // No message is large enough for it: this broker holds no groups.
+            if self.appender.is_idle() {
+                self.drop_state(None);
+            }
+            return;
         }
         if self.retirement.let_go {
             return self.acknowledge_all();
