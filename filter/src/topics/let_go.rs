@@ -1,4 +1,5 @@
-//! Policies of a topic's own by which Pulsar deletes it, once nobody is attached and its subscriptions are caught up.
+//! Policies of a topic's own by which Pulsar deletes it, once it has no producer and its subscriptions are caught up.
+//! Who only reads is sent away (`PersistentTopic.delete`).
 //!
 //! A broker writes all policies of a topic at once, from what it has read so far (`SystemTopicBasedTopicPoliciesService`), and
 //! answers before it has read its own change back: a second change right behind would undo the first. So each turn looks, and

@@ -236,6 +236,7 @@ impl ScriptedBroker {
             topic.is_inactive(mode) && retained.is_none_or(|minutes| minutes >= 0)
         });
         for name in gone.map(|(name, _)| name.clone()).collect::<Vec<_>>() {
+            self.close_clients(&name);
             self.topics.remove(&name);
             self.topic_policies.remove(&name);
         }

@@ -81,16 +81,16 @@ impl Subscription {
 }
 
 impl Topic {
-    /// Whether there is neither producer nor consumer, and nothing that the `mode` of its policy for inactive topics waits for.
+    /// Whether there is no producer, and nothing that the `mode` of its policy for inactive topics waits for. Consumers are sent away
+    /// (`PersistentTopic.delete`).
     pub(super) fn is_inactive(&self, mode: Option<&str>) -> bool {
-        let attached = !self.producers.is_empty() || self.subscriptions.values().any(|each| !each.consumers.is_empty());
         let needed = match mode {
             Some("delete_when_subscriptions_caught_up") => {
                 self.subscriptions.values().any(|each| each.mark < self.log.last_confirmed())
             }
             Some(_) | None => !self.subscriptions.is_empty(),
         };
-        !attached && !needed
+        self.producers.is_empty() && !needed
     }
 
     pub(super) fn new(ledger: i64) -> Self {

@@ -85,13 +85,14 @@ impl World {
         }
     }
 
-    /// The broker looks whether the topic may go: nothing is held, and nobody is attached to its owner.
+    /// The broker looks whether the topic may go: nothing is held, and nobody has a producer at its owner. Readers are sent away.
     pub(crate) fn collect_topic(&mut self) {
-        let attached = self.links.values().any(|link| link.deposed.is_none() && link.is_attached());
-        let may = self.topic.exists && self.topic.let_go && self.topic.is_caught_up() && !attached;
+        let written = self.links.values().any(|link| link.deposed.is_none() && link.may_write());
+        let may = self.topic.exists && self.topic.let_go && self.topic.is_caught_up() && !written;
         if may && self.dice.permille(300) {
             assert!(!self.topic.truth.state.exists, "a group is deleted that nobody deleted");
             self.counts.topics_collected += 1;
+            self.close_all();
             self.topic.delete(self.now);
         }
     }

@@ -103,6 +103,11 @@ impl Link {
         self.reader.is_some() || self.producer.is_some() || self.guard.is_some()
     }
 
+    /// Whether it has a producer at the broker.
+    pub(crate) fn may_write(&self) -> bool {
+        self.producer_at_broker.is_some()
+    }
+
     /// Whether the broker holds anything for it.
     pub(crate) fn is_attached(&self) -> bool {
         self.at_broker.is_some() || self.producer_at_broker.is_some()

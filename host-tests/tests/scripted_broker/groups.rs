@@ -222,7 +222,7 @@ fn a_topic_that_nobody_uses_is_deleted_unless_its_namespace_retains_for_ever() {
 }
 
 #[test]
-fn a_topic_with_policies_of_its_own_is_deleted_once_its_subscriptions_are_caught_up_and_nobody_is_attached() {
+fn a_topic_with_policies_of_its_own_is_deleted_once_its_subscriptions_are_caught_up_and_consumers_are_sent_away() {
     let mut world = World::with_log(1);
     let policy = |world: &mut World, name: &str, value: &str| {
         world.http("POST", &format!("/admin/v2/persistent/public/default/__kafka_group_g.g/{name}"), value);
@@ -238,14 +238,16 @@ fn a_topic_with_policies_of_its_own_is_deleted_once_its_subscriptions_are_caught
         world.broker.topics().contains(&LOG.to_string())
     };
     world.attach(world.client);
-    world.ask(command::close_producer(1, 24));
-    assert!(here(&mut world), "a consumer is attached");
-    world.ask(command::close_consumer(GUARD, 23));
-    assert!(here(&mut world), "the guard has a backlog");
-
-    world.attach(world.client);
     let last = world.broker.log(LOG).unwrap().last_confirmed();
     world.acknowledge(world.client, last);
-    world.ask(command::close_consumer(GUARD, 23));
+    assert!(here(&mut world), "a producer is attached");
+
+    world.send(2, 1);
+    world.ask(command::close_producer(1, 24));
+    assert!(here(&mut world), "the guard has a backlog");
+
+    let last = world.broker.log(LOG).unwrap().last_confirmed();
+    world.acknowledge(world.client, last);
     assert!(!here(&mut world));
+    assert_eq!(kinds(&world.hear(world.client)), [Type::CloseConsumer]);
 }

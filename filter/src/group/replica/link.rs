@@ -44,7 +44,7 @@ pub enum Command {
         acked: Option<Position>,
     },
     /// One turn of [`crate::topics::let_go`]: Pulsar may delete the topic, once the guard is acknowledged to its end and nobody
-    /// reads or writes.
+    /// writes.
     LetGo,
     /// Makes the topic by the admin REST: the brokers do not by themselves.
     CreateTopic,
