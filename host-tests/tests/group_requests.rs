@@ -337,6 +337,20 @@ fn members_leave_one_by_one_or_several_at_once() {
 }
 
 #[test]
+fn members_that_died_without_a_word_are_found_dead_by_whoever_only_lists_groups() {
+    let mut world = world();
+    let member = world.alone();
+    world.pair.disconnect(member.client);
+    world.client = world.pair.connect();
+
+    let emptied = (0..24).find(|_| {
+        world.pair.run_for(Duration::from_secs(5));
+        world.listed(&[]) == [("g".to_owned(), "Empty".to_owned())]
+    });
+    assert!(emptied.is_some(), "its session of 45 s is over for long");
+}
+
+#[test]
 fn a_group_with_members_keeps_what_it_has() {
     let mut world = world();
     let member = world.alone();

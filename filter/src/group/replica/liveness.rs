@@ -148,8 +148,9 @@ impl Replica {
             self.liveness.hear(member, self.clock.now());
         }
         self.liveness.forget_strangers(state);
-        // Nothing depends on a replica that serves nobody: it is only read, and soon forgotten.
-        if self.asks.is_empty() && !self.liveness.serves_any(state, self.clock.now()) {
+        // Without members there is nothing to watch. Those of others are watched by a clock that runs only while entries are confirmed:
+        // if their workers went with them, nobody else would find them dead.
+        if self.asks.is_empty() && state.members.is_empty() {
             return;
         }
         let members = std::mem::take(&mut self.liveness.since_beat);
