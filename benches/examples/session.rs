@@ -1,12 +1,13 @@
 //! One kind of request through the worker a number of times: for counting instructions (see `instructions/session`) and allocations.
 //!
-//! `session list`; `session allocations`; or `session produce|fetch CASE TIMES` with the case's number in the list.
+//! `session list`; `session allocations`; `session produce|fetch CASE TIMES` with the case's number in the list; or
+//! `session metadata TOPICS TIMES`.
 #![allow(unsafe_code, reason = "counting allocations takes an allocator")]
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
-use isthmus_benches::session::{Exchange, Meter, Unmeasured, shapes};
+use isthmus_benches::session::{Exchange, Meter, TOPICS, Unmeasured, shapes};
 
 /// Exchanges before allocations are counted: buffers have grown to their size.
 const WARM_UP: usize = 200;
@@ -65,6 +66,10 @@ fn main() {
     let number = |at: usize| arguments.get(at).and_then(|argument| argument.parse::<usize>().ok());
     match arguments.first().map(String::as_str) {
         Some("allocations") => allocations(),
+        Some("metadata") => {
+            let mut exchange = Exchange::metadata(number(1).unwrap_or(1));
+            (0..number(2).unwrap_or(1)).for_each(|_| exchange.run(&mut Unmeasured));
+        }
         Some(name) if number(2).is_some() => {
             let open = REQUESTS.iter().find(|(request, _)| *request == name).map(|(_, open)| open);
             if let (Some(open), Some((_, shape)), Some(times)) = (open, number(1).map(|case| shapes()[case]), number(2))
@@ -84,11 +89,18 @@ fn main() {
 fn allocations() {
     for (request, open) in REQUESTS {
         for (name, shape) in shapes() {
-            let mut exchange = open(shape);
-            (0..WARM_UP).for_each(|_| exchange.run(&mut Unmeasured));
-            let mut allocations = Allocations::default();
-            (0..COUNTED).for_each(|_| exchange.run(&mut allocations));
-            println!("{request:8} {name:16} {:6.2}", allocations.total as f64 / COUNTED as f64);
+            println!("{request:8} {name:16} {:6.2}", allocations_of(&mut open(shape)));
         }
     }
+    for topics in TOPICS {
+        let name = format!("{topics} topics");
+        println!("metadata {name:16} {:6.2}", allocations_of(&mut Exchange::metadata(topics)));
+    }
+}
+
+fn allocations_of(exchange: &mut Exchange) -> f64 {
+    (0..WARM_UP).for_each(|_| exchange.run(&mut Unmeasured));
+    let mut allocations = Allocations::default();
+    (0..COUNTED).for_each(|_| exchange.run(&mut allocations));
+    allocations.total as f64 / COUNTED as f64
 }

@@ -23,6 +23,7 @@ pub struct Broker {
     splitter: Splitter,
     section: Bytes,
     records: u64,
+    partitions: u32,
     next_entry: u64,
     /// Where each subscription starts.
     starts: BTreeMap<u64, u64>,
@@ -45,11 +46,17 @@ impl Broker {
             splitter: Splitter::new(DEFAULT_MAX_FRAME_BYTES),
             section: Bytes::copy_from_slice(section),
             records: records as u64,
+            partitions: 1,
             next_entry: 0,
             starts: BTreeMap::new(),
             reader: None,
             out: Vec::new(),
         }
+    }
+
+    /// Every topic has so many partitions.
+    pub fn with_partitions(self, partitions: u32) -> Self {
+        Self { partitions, ..self }
     }
 
     /// Takes what the filter sent; what there is to say to that.
@@ -72,7 +79,7 @@ impl Broker {
             });
         } else if let Some(asked) = command.partition_metadata {
             self.say(CommandPartitionedTopicMetadataResponse {
-                partitions: Some(1),
+                partitions: Some(self.partitions),
                 request_id: asked.request_id,
                 response: Some(command_partitioned_topic_metadata_response::LookupType::Success.into()),
                 ..CommandPartitionedTopicMetadataResponse::default()

@@ -11,9 +11,11 @@ use isthmus::session::io::Endpoints;
 use isthmus::time::{Instant, Now, UnixMillis};
 use isthmus::worker::Worker;
 use kafka_protocol::messages::fetch_request::{FetchPartition, FetchTopic};
+use kafka_protocol::messages::metadata_request::MetadataRequestTopic;
 use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
 use kafka_protocol::messages::{
-    BrokerId, FetchRequest, FetchResponse, ProduceRequest, ProduceResponse, RequestHeader, ResponseHeader, TopicName,
+    BrokerId, FetchRequest, FetchResponse, MetadataRequest, MetadataResponse, ProduceRequest, ProduceResponse,
+    RequestHeader, ResponseHeader, TopicName,
 };
 use kafka_protocol::protocol::{Decodable, HeaderVersion, Request, StrBytes};
 
@@ -24,6 +26,16 @@ const CONNECTION: ConnectionId = ConnectionId(1);
 const TOPIC: &str = "bench";
 const PRODUCE_VERSION: i16 = 11;
 const FETCH_VERSION: i16 = 12;
+const METADATA_VERSION: i16 = 12;
+
+/// Of each topic that Metadata is asked for.
+pub const PARTITIONS: u32 = 10;
+
+/// How many topics Metadata is asked for: twice as many must cost no more each.
+pub const TOPICS: [usize; 3] = [1, 100, 1000];
+
+/// How many bytes of a broker's answers Envoy hands over at once, about, while they are still coming.
+const PIECE_BYTES: usize = 2048;
 
 /// Where the checksum, what it covers, and the first sequence stand in a record batch.
 const CRC_AT: usize = 17;
@@ -128,6 +140,7 @@ impl Link {
 enum Kind {
     Produce { batch_at: usize, sequence: i32 },
     Fetch { offset_at: usize, offset: i64 },
+    Metadata,
 }
 
 /// One kind of request, over and over.
@@ -138,6 +151,8 @@ pub struct Exchange {
     request: Vec<u8>,
     records: usize,
     response_bytes: usize,
+    /// The broker's answers come in pieces of so many bytes.
+    piece_bytes: usize,
 }
 
 /// The batches that are measured: 128 KiB of large and of small records, and a single record.
@@ -196,7 +211,33 @@ impl Exchange {
 
     fn new(case: &Case, request: Vec<u8>, kind: Kind) -> Self {
         let broker = Broker::new(&case.section, case.records);
-        Self { link: Link::new(), broker, kind, request, records: case.records, response_bytes: 0 }
+        let (link, records) = (Link::new(), case.records);
+        Self { link, broker, kind, request, records, response_bytes: 0, piece_bytes: usize::MAX }
+    }
+
+    /// Metadata of so many topics by name; their leaders are known.
+    pub fn metadata(topics: usize) -> Self {
+        let asked = (0..topics).map(|number| {
+            let name = TopicName(StrBytes::from_string(format!("bench-{number}")));
+            MetadataRequestTopic::default().with_name(Some(name))
+        });
+        let request = frame(&MetadataRequest::default().with_topics(Some(asked.collect())), METADATA_VERSION);
+        let mut exchange = Self {
+            link: Link::new(),
+            broker: Broker::new(&[], 0).with_partitions(PARTITIONS),
+            kind: Kind::Metadata,
+            request,
+            records: topics,
+            response_bytes: 0,
+            piece_bytes: PIECE_BYTES,
+        };
+        for _ in 0..2 {
+            let response: MetadataResponse = exchange.first(METADATA_VERSION);
+            let led = response.topics.iter().flat_map(|topic| &topic.partitions);
+            let led = led.filter(|partition| partition.error_code == 0).count();
+            assert_eq!(led, topics * PARTITIONS as usize);
+        }
+        exchange
     }
 
     /// One exchange whose response is looked at.
@@ -210,7 +251,7 @@ impl Exchange {
         R::decode(&mut frame, version).expect("a response")
     }
 
-    /// Records of one exchange.
+    /// Records of one exchange, or topics.
     pub fn records(&self) -> usize {
         self.records
     }
@@ -231,10 +272,19 @@ impl Exchange {
             if answer.is_empty() {
                 break;
             }
-            let answer = Bytes::from(answer.into_boxed_slice());
-            meter.begin();
-            out = self.link.on_broker_bytes(answer);
-            meter.end();
+            let mut answer = Bytes::from(answer.into_boxed_slice());
+            out = Vec::new();
+            while !answer.is_empty() {
+                let piece = answer.split_to(answer.len().min(self.piece_bytes));
+                meter.begin();
+                let more = self.link.on_broker_bytes(piece);
+                meter.end();
+                if out.is_empty() {
+                    out = more;
+                } else {
+                    out.extend(more);
+                }
+            }
         }
         let bytes: usize = self.link.segments.iter().map(Bytes::len).sum();
         assert!(bytes > 0 && (self.response_bytes == 0 || bytes == self.response_bytes), "a response like the first");
@@ -255,6 +305,7 @@ impl Exchange {
                 self.request[*offset_at..][..8].copy_from_slice(&offset.to_be_bytes());
                 *offset += self.records as i64;
             }
+            Kind::Metadata => {}
         }
         Bytes::copy_from_slice(&self.request)
     }

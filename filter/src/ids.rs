@@ -44,6 +44,11 @@ impl Offset {
         (value >= 0).then_some(Offset(value))
     }
 
+    /// The offset before this one.
+    pub fn previous(self) -> Option<Offset> {
+        Self::new(self.0.checked_sub(1)?)
+    }
+
     /// The number on the wire.
     pub fn value(self) -> i64 {
         self.0

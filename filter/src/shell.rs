@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use proxy_wasm::hostcalls as sdk;
 use proxy_wasm::traits::{Context, RootContext, StreamContext};
-use proxy_wasm::types::{Action, BufferType, ContextType, LogLevel, MapType, PeerType};
+use proxy_wasm::types::{Action, BufferType, ContextType, LogLevel, PeerType};
 
 use crate::config::{Config, HostPort};
 use crate::error::AdminError;
@@ -270,9 +270,7 @@ impl Host {
     fn on_http_response(&mut self, token: u32, body_bytes: usize) {
         let Some((id, call)) = self.calls.remove(&token) else { return };
         let now = self.now();
-        // A transport failure comes as a response without headers.
-        let status = sdk::get_map_value(MapType::HttpCallResponseHeaders, ":status").ok().flatten();
-        let reply = match status.and_then(|status| status.parse().ok()) {
+        let reply = match calls::http_status() {
             Some(status) => {
                 let body = calls::buffer(BufferType::HttpCallResponseBody, body_bytes).unwrap_or_default();
                 Ok(HttpReply { status, body })
@@ -366,6 +364,17 @@ impl Host {
     }
 
     fn drain(&mut self, id: ConnectionId, now: Now) {
+        self.send_upstream(id, now);
+        // A call that cannot be made is answered at once, and there may be something to send then.
+        while self.call_admin(id, now) {
+            self.send_upstream(id, now);
+        }
+        if self.worker.wants_close(id) {
+            self.closing.insert(id);
+        }
+    }
+
+    fn send_upstream(&mut self, id: ConnectionId, now: Now) {
         while self.worker.has_upstream(id) {
             if self.held_back.contains(&id) {
                 // Resuming would forward the client's own bytes: they come in first, even over the bound.
@@ -379,6 +388,11 @@ impl Host {
             const MAX_SPARE_BYTES: usize = 2 * 1024 * 1024;
             self.spare.shrink_to(MAX_SPARE_BYTES);
         }
+    }
+
+    /// Makes the calls that the connection wants; whether one was answered at once.
+    fn call_admin(&mut self, id: ConnectionId, now: Now) -> bool {
+        let mut any_answered = false;
         while let Some((call, request)) = self.worker.poll_admin(id) {
             match self.dispatch(&request) {
                 Some(token) => {
@@ -388,12 +402,11 @@ impl Host {
                     let configured = !self.admin_cluster.is_empty();
                     let error = if configured { AdminError::Unreachable } else { AdminError::NotConfigured };
                     self.worker.on_admin(id, call, Err(error), now);
+                    any_answered = true;
                 }
             }
         }
-        if self.worker.wants_close(id) {
-            self.closing.insert(id);
-        }
+        any_answered
     }
 
     fn dispatch(&self, request: &HttpRequest) -> Option<u32> {

@@ -70,6 +70,7 @@ fn cases() -> impl Iterator<Item = (Case, i16)> {
         CreatePartitionsRequest
         CreateTopicsRequest
         DeleteGroupsRequest
+        DeleteRecordsRequest
         DeleteTopicsRequest
         DescribeAclsRequest
         DescribeClientQuotasRequest

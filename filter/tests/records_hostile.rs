@@ -72,7 +72,7 @@ fn try_read(bytes: &[u8], scratch: &mut Scratch) {
             Err(_) => assert_eq!(out.len(), 6),
         }
         out.truncate(6);
-        let _ = first_at_or_after(&entry, 0, i64::MAX, &OPTIONS, scratch);
+        let _ = first_at_or_after(&entry, 0, 0, i64::MAX, &OPTIONS, scratch);
         let mut assembler = ChunkAssembler::new(ChunkLimits { messages: 2, bytes: 1000 });
         let _ = assembler.add(&entry);
     }

@@ -2,8 +2,8 @@
 
 mod records_support;
 
-use isthmus::records::{BatchSpan, Entry, EntryError, ReadOptions, Scratch, write_kafka_batch};
-use records_support::kafka::{Decoded, Record, decode};
+use isthmus::records::{BatchSpan, Entry, EntryError, ReadOptions, Scratch, first_at_or_after, write_kafka_batch};
+use records_support::kafka::{Decoded, Record, batch, decode};
 use records_support::pulsar::{
     BrokerEntryMetadata, EncryptionKeys, MessageMetadata, SingleMessageMetadata, batch_payload, covered, entry,
     metadata, property, with_broker_metadata,
@@ -169,10 +169,10 @@ fn what_compaction_took_out_leaves_its_offsets_behind() {
     ]);
     let (span, out) = read(&section, 50).unwrap();
     let batch = decode(&out);
-    assert_eq!((batch.base_offset, batch.last_offset_delta), (50, 3));
+    assert_eq!((batch.base_offset, batch.last_offset_delta), (50, 4));
     let offsets: Vec<_> = batch.records.iter().map(|(offset, _)| *offset).collect();
     assert_eq!(offsets, [51, 53]);
-    assert_eq!((span.records, span.last_offset), (2, 53));
+    assert_eq!((span.records, span.last_offset), (2, 54));
 
     let (span, out) = read(&batch_entry(&[(gone.clone(), b""), (gone, b"")]), 50).unwrap();
     assert_eq!((span.records, span.last_offset, span.bytes), (0, 49, 0));
@@ -239,6 +239,25 @@ fn a_compression_nobody_knows_is_an_error_of_reading_only() {
     let section = entry(&MessageMetadata { compression: Some(9), uncompressed_size: Some(1), ..metadata() }, b"?");
     assert_eq!(Entry::parse(&section).unwrap().sequence_id(), 5);
     assert_eq!(read(&section, 0).unwrap_err(), EntryError::UnknownCompression);
+}
+
+#[test]
+fn what_kop_kept_in_kafkas_own_format_is_an_error_and_not_two_empty_records() {
+    let kop = |properties| MessageMetadata { num_messages_in_batch: Some(2), properties, ..metadata() };
+    let payload = batch(&[Record::new("k", "one"), Record::new("k", "two")]);
+    let section = entry(&kop(vec![property("entry.format", "kafka")]), &payload);
+    assert_eq!(read(&section, 0).unwrap_err(), EntryError::KafkaRecords);
+    let found = first_at_or_after(&Entry::parse(&section).unwrap(), 0, 0, NOW, &OPTIONS, &mut Scratch::new());
+    assert_eq!(found.unwrap_err(), EntryError::KafkaRecords);
+
+    let messages = batch_payload(&[(single(), b"one"), (single(), b"two")]);
+    for other in [property("entry.format", "pulsar"), property("format", "kafka")] {
+        assert_eq!(read(&entry(&kop(vec![other]), &messages), 0).unwrap().0.records, 2);
+    }
+    let go = kop(vec![property("entry.format", "kafka")]);
+    assert_eq!(read(&entry(&go, &messages), 0).unwrap().0.records, 2, "Go's client puts a message's properties there");
+    let own = MessageMetadata { properties: vec![property("entry.format", "kafka")], ..metadata() };
+    assert_eq!(record_of(&own, b"a message").headers, [(b"entry.format".to_vec(), Some(b"kafka".to_vec()))]);
 }
 
 #[test]

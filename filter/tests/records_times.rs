@@ -26,7 +26,7 @@ fn section(timestamps: &[Option<u64>]) -> Vec<u8> {
 
 fn first(section: &[u8], timestamp: i64) -> Option<(i64, i64)> {
     let entry = Entry::parse(section).unwrap();
-    first_at_or_after(&entry, 100, timestamp, &OPTIONS, &mut Scratch::new()).unwrap().map(pair)
+    first_at_or_after(&entry, 100, 0, timestamp, &OPTIONS, &mut Scratch::new()).unwrap().map(pair)
 }
 
 fn pair(found: TimedOffset) -> (i64, i64) {
@@ -48,7 +48,7 @@ fn the_greatest_timestamp_is_that_of_the_first_record_that_has_it() {
     let of = |timestamps: &[Option<u64>]| {
         let section = section(timestamps);
         let entry = Entry::parse(&section).unwrap();
-        greatest(&entry, 100, &OPTIONS, &mut Scratch::new()).unwrap().map(pair)
+        greatest(&entry, 100, 0, &OPTIONS, &mut Scratch::new()).unwrap().map(pair)
     };
     assert_eq!(of(&[Some(10), Some(30), Some(20), Some(30)]), Some((101, 30)));
     assert_eq!(of(&[None, Some(5)]), Some((101, 5)));

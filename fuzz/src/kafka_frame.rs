@@ -30,12 +30,13 @@ pub fn run(input: &[u8]) {
 pub type Decodes = fn(&RequestHeader, Bytes);
 
 /// Every request with a shape.
-pub const REQUESTS: [(ApiKey, Decodes); 31] = [
+pub const REQUESTS: [(ApiKey, Decodes); 32] = [
     (ApiKey::AlterConfigs, decodes::<AlterConfigsRequest>),
     (ApiKey::ApiVersions, decodes::<ApiVersionsRequest>),
     (ApiKey::CreatePartitions, decodes::<CreatePartitionsRequest>),
     (ApiKey::CreateTopics, decodes::<CreateTopicsRequest>),
     (ApiKey::DeleteGroups, decodes::<DeleteGroupsRequest>),
+    (ApiKey::DeleteRecords, decodes::<DeleteRecordsRequest>),
     (ApiKey::DeleteTopics, decodes::<DeleteTopicsRequest>),
     (ApiKey::DescribeAcls, decodes::<DescribeAclsRequest>),
     (ApiKey::DescribeClientQuotas, decodes::<DescribeClientQuotasRequest>),

@@ -21,8 +21,8 @@ fn section(section: &[u8]) {
     let mut same_batch = Vec::new();
     assert_eq!(write_kafka_batch(&at_once, 0, &OPTIONS, &mut scratch, &mut same_batch), written);
     assert_eq!(same_batch, batch);
-    let _ = first_at_or_after(&entry, 0, 0, &OPTIONS, &mut scratch);
-    let latest = greatest(&entry, 0, &OPTIONS, &mut scratch);
+    let _ = first_at_or_after(&entry, 0, 0, 0, &OPTIONS, &mut scratch);
+    let latest = greatest(&entry, 0, 0, &OPTIONS, &mut scratch);
     let Ok(span) = written else { return assert!(batch.is_empty()) };
     if span.records > 0 {
         header_tells(&batch, &span);

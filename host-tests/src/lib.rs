@@ -1,5 +1,6 @@
 //! The host side of the tests: a Wasm host without Envoy, a Pulsar broker made of a script, and a driver for both.
 
+pub mod codes;
 pub mod group_log;
 pub mod http;
 pub mod pair;

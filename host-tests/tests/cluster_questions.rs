@@ -4,6 +4,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use isthmus::config::Config;
+use isthmus_host_tests::codes::{
+    ELECTION_NOT_NEEDED, KAFKA_STORAGE_ERROR, RESOURCE_NOT_FOUND, SECURITY_DISABLED, UNKNOWN_TOPIC_OR_PARTITION,
+    UNSUPPORTED_VERSION,
+};
 use isthmus_host_tests::http::HttpAnswer;
 use isthmus_host_tests::pair::records::{batch, metadata, produce};
 use isthmus_host_tests::pair::{ClientId, NativeFilter, Pair};
@@ -20,13 +24,6 @@ use kafka_protocol::protocol::StrBytes;
 
 const SOON: Duration = Duration::from_secs(5);
 const PATIENCE: Duration = Duration::from_secs(60);
-
-const UNKNOWN_TOPIC_OR_PARTITION: i16 = 3;
-const UNSUPPORTED_VERSION: i16 = 35;
-const SECURITY_DISABLED: i16 = 54;
-const KAFKA_STORAGE_ERROR: i16 = 56;
-const ELECTION_NOT_NEEDED: i16 = 84;
-const RESOURCE_NOT_FOUND: i16 = 91;
 
 /// A broker with a topic `t` of two partitions, and a client.
 fn pair() -> (Pair<NativeFilter>, ClientId) {

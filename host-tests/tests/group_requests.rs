@@ -5,8 +5,14 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use isthmus::config::Config;
+use isthmus_host_tests::codes::{
+    GROUP_ID_NOT_FOUND, GROUP_SUBSCRIBED_TO_TOPIC, ILLEGAL_GENERATION, INVALID_GROUP_ID, INVALID_SESSION_TIMEOUT,
+    MEMBER_ID_REQUIRED, NON_EMPTY_GROUP, NONE, OFFSET_METADATA_TOO_LARGE, REBALANCE_IN_PROGRESS,
+    TRANSACTIONAL_ID_AUTHORIZATION_FAILED, UNKNOWN_MEMBER_ID,
+};
+use isthmus_host_tests::http::HttpAnswer;
 use isthmus_host_tests::pair::{ClientId, NativeFilter, Pair};
-use isthmus_host_tests::scripted::{BrokerConfig, ScriptedBroker};
+use isthmus_host_tests::scripted::{BrokerConfig, HttpFault, ScriptedBroker};
 use kafka_protocol::messages::join_group_request::JoinGroupRequestProtocol;
 use kafka_protocol::messages::leave_group_request::MemberIdentity;
 use kafka_protocol::messages::offset_commit_request::{OffsetCommitRequestPartition, OffsetCommitRequestTopic};
@@ -19,19 +25,6 @@ use kafka_protocol::messages::*;
 use kafka_protocol::protocol::StrBytes;
 
 const SOON: Duration = Duration::from_secs(10);
-
-const NONE: i16 = 0;
-const OFFSET_METADATA_TOO_LARGE: i16 = 12;
-const ILLEGAL_GENERATION: i16 = 22;
-const INVALID_GROUP_ID: i16 = 24;
-const UNKNOWN_MEMBER_ID: i16 = 25;
-const INVALID_SESSION_TIMEOUT: i16 = 26;
-const REBALANCE_IN_PROGRESS: i16 = 27;
-const TRANSACTIONAL_ID_AUTHORIZATION_FAILED: i16 = 53;
-const NON_EMPTY_GROUP: i16 = 68;
-const GROUP_ID_NOT_FOUND: i16 = 69;
-const MEMBER_ID_REQUIRED: i16 = 79;
-const GROUP_SUBSCRIBED_TO_TOPIC: i16 = 86;
 
 /// A subscription to topic `t` as Java's consumer writes it, version 0.
 const SUBSCRIPTION: &[u8] = b"\0\0\0\0\0\x01\0\x01t\xff\xff\xff\xff";
@@ -53,12 +46,12 @@ struct Member {
 }
 
 fn world() -> World {
-    world_with(Config::default())
+    world_with(Config::default(), BrokerConfig::default())
 }
 
-fn world_with(config: Config) -> World {
+fn world_with(config: Config, broker: BrokerConfig) -> World {
     let filter = NativeFilter::new(Config { group_initial_rebalance_delay_ms: 0, ..config }, 7);
-    let mut pair = Pair::new(filter, ScriptedBroker::new(BrokerConfig::default()));
+    let mut pair = Pair::new(filter, ScriptedBroker::new(broker));
     let client = pair.connect();
     World { pair, client }
 }
@@ -258,7 +251,7 @@ fn version_1_fetches_offsets_of_named_partitions() {
 
 #[test]
 fn too_much_metadata_is_refused_and_the_rest_is_committed() {
-    let mut world = world_with(Config { offset_metadata_max_bytes: 4, ..Config::default() });
+    let mut world = world_with(Config { offset_metadata_max_bytes: 4, ..Config::default() }, BrokerConfig::default());
     assert_eq!(world.commit(&commit(&[(0, 7, "fits"), (1, 8, "too much")])), [NONE, OFFSET_METADATA_TOO_LARGE]);
     assert_eq!(world.committed(), [(7, "fits".to_owned()), (-1, String::new())]);
 }
@@ -399,6 +392,24 @@ fn who_deletes_a_group_may_go_with_the_answer_and_pulsar_deletes_the_topic() {
     assert_eq!(world.committed()[0].0, -1);
     world.commit(&commit(&[(0, 8, "")]));
     assert_eq!(world.committed()[0].0, 8);
+}
+
+#[test]
+fn a_deleted_groups_topic_goes_although_brokers_redirect_fail_and_are_slow_to_read_their_policies() {
+    let broker = BrokerConfig { policies_lag: Duration::from_millis(300), ..BrokerConfig::default() };
+    let mut world = world_with(Config::default(), broker);
+    for (contains, status) in [("inactiveTopicPolicies", 307), ("retention", 500)] {
+        let answer = Some(HttpAnswer::empty(status));
+        world.pair.broker.http_fault(HttpFault { contains: contains.to_owned(), times: 2, answer });
+    }
+    world.commit(&commit(&[(0, 7, "")]));
+
+    assert_eq!(world.delete("g"), NONE);
+    assert!(world.pair.broker.faults_are_spent());
+    world.pair.disconnect(world.client);
+    world.pair.settle();
+    world.pair.broker.delete_inactive();
+    assert!(!world.has_topic());
 }
 
 #[test]

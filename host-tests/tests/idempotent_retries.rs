@@ -6,18 +6,16 @@ use std::time::Duration;
 use isthmus::config::Config;
 use isthmus::pulsar::proto::ServerError;
 use isthmus::pulsar::proto::base_command::Type;
+use isthmus_host_tests::codes::{
+    DUPLICATE_SEQUENCE_NUMBER, KAFKA_STORAGE_ERROR, NOT_LEADER_OR_FOLLOWER, OUT_OF_ORDER_SEQUENCE_NUMBER,
+    UNKNOWN_SERVER_ERROR,
+};
 use isthmus_host_tests::pair::records::{Identity, batch, metadata, produce, produced};
 use isthmus_host_tests::pair::{ClientId, Filter, NativeFilter, Pair, Ticket};
 use isthmus_host_tests::scripted::{BrokerConfig, Effect, Fault, HttpFault, ScriptedBroker};
 use kafka_protocol::messages::ProduceRequest;
 
 const SOON: Duration = Duration::from_secs(5);
-
-const NOT_LEADER_OR_FOLLOWER: i16 = 6;
-const OUT_OF_ORDER_SEQUENCE_NUMBER: i16 = 45;
-const DUPLICATE_SEQUENCE_NUMBER: i16 = 46;
-const KAFKA_STORAGE_ERROR: i16 = 56;
-const UNKNOWN_SERVER_ERROR: i16 = -1;
 
 fn pair() -> Pair<NativeFilter> {
     pair_with(Config::default())

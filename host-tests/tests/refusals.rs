@@ -3,12 +3,10 @@
 use std::time::Duration;
 
 use isthmus::config::Config;
+use isthmus_host_tests::codes::{MESSAGE_TOO_LARGE, NONE};
 use isthmus_host_tests::pair::records::{batch, produce, produced};
 use isthmus_host_tests::pair::{NativeFilter, Pair};
 use isthmus_host_tests::scripted::{BrokerConfig, ScriptedBroker};
-
-const NONE: i16 = 0;
-const MESSAGE_TOO_LARGE: i16 = 10;
 
 #[test]
 fn a_batch_that_is_too_large_is_refused_at_once_though_the_producer_is_open_and_idle() {

@@ -11,6 +11,7 @@ use kafka_protocol::protocol::StrBytes;
 
 use super::exchange::{Answer, Context, Exchange, Refusal, Request, Started, deadline_of, respond, text};
 use super::metadata::ANCHOR;
+use crate::config::Config;
 use crate::kafka::header::RequestHeader;
 use crate::session::io::Io;
 use crate::time::Instant;
@@ -106,7 +107,9 @@ fn begin(
                 "Excessively large number of partitions per request.",
             )),
             Some(1) => match KafkaTopic::new(&topic.name) {
-                Ok(name) => Ok(CreateTopic::new(name, check(topic, nodes, defaults, io), body.validate_only)),
+                Ok(name) => {
+                    Ok(CreateTopic::new(name, check(topic, nodes, defaults, io), body.validate_only, io.now.instant))
+                }
                 Err(invalid) => Err(Refused::because(
                     ResponseError::InvalidTopicException,
                     format!("Topic name is invalid: {}", invalid.0),
@@ -122,7 +125,7 @@ fn begin(
 /// What is to be made of one topic of the request.
 fn check(topic: &CreatableTopic, nodes: &Nodes, defaults: &Defaults, io: &Io<'_>) -> Result<NewTopic, Refused> {
     let plan = check_configs(topic, defaults, io)?;
-    let partitions = check_partitions(topic, nodes, io.shared.config.default_partitions)?;
+    let partitions = check_partitions(topic, nodes, &io.shared.config)?;
     Ok(NewTopic { partitions, plan })
 }
 
@@ -153,7 +156,7 @@ fn partitions_asked(topic: &CreatableTopic, default: u32) -> u64 {
 }
 
 /// How many partitions the topic gets.
-fn check_partitions(topic: &CreatableTopic, nodes: &Nodes, default: u32) -> Result<u32, Refused> {
+fn check_partitions(topic: &CreatableTopic, nodes: &Nodes, config: &Config) -> Result<u32, Refused> {
     if !topic.assignments.is_empty() {
         return check_assignments(topic, nodes);
     }
@@ -162,7 +165,7 @@ fn check_partitions(topic: &CreatableTopic, nodes: &Nodes, default: u32) -> Resu
         return invalid_factor("Replication factor must be larger than 0, or -1 to use the default value.".into());
     }
     let partitions = match topic.num_partitions {
-        -1 => default,
+        -1 => config.default_partitions,
         partitions => match u32::try_from(partitions) {
             Ok(partitions) if partitions > 0 => partitions,
             Ok(_) | Err(_) => {
@@ -173,13 +176,14 @@ fn check_partitions(topic: &CreatableTopic, nodes: &Nodes, default: u32) -> Resu
             }
         },
     };
-    match topic.replication_factor {
-        -1 | 1 => Ok(partitions),
-        factor => invalid_factor(format!(
-            "Unable to replicate the partition {factor} time(s): a partition has 1 replica here, the broker that owns it. \
-             Pulsar keeps its copies by itself."
-        )),
+    let (factor, most) = (topic.replication_factor, config.max_replication_factor);
+    if u32::try_from(factor).is_ok_and(|factor| factor > most) {
+        return invalid_factor(format!(
+            "Unable to replicate the partition {factor} time(s): a partition has 1 replica here, the broker that owns it, and \
+             Pulsar keeps its copies by itself. Ask for {most} at most, or raise the filter's max_replication_factor"
+        ));
     }
+    Ok(partitions)
 }
 
 fn check_assignments(topic: &CreatableTopic, nodes: &Nodes) -> Result<u32, Refused> {

@@ -57,7 +57,7 @@ impl DescribeCluster {
 
 impl Exchange for DescribeCluster {
     fn poll(&mut self, context: &mut Context<'_>) -> Option<Answer> {
-        let own = self.own_address.poll(&mut context.io)?.ok();
+        let own = self.own_address.poll(&mut context.io)?.ok().map(|address| HostPort::clone(&address));
         Some(self.response(own, context))
     }
 

@@ -10,7 +10,7 @@ use kafka_protocol::messages::describe_configs_response::{
 use kafka_protocol::messages::{DescribeConfigsRequest, DescribeConfigsResponse};
 use kafka_protocol::protocol::StrBytes;
 
-use super::config_resource::{BROKER, TOPIC, check_broker, unknown_type};
+use super::config_resource::{BROKER, TOPIC, check_broker, check_empty};
 use super::exchange::{Answer, Context, Exchange, Refusal, Request, Started, default_deadline, respond, text};
 use super::metadata::ANCHOR;
 use crate::kafka::header::RequestHeader;
@@ -78,7 +78,7 @@ impl DescribeConfigs {
                 match resource.resource_type {
                     TOPIC => {}
                     BROKER => *told = of_broker(&resource.resource_name, nodes, defaults, io),
-                    other => *told = Err(unknown_type(other)),
+                    other => *told = check_empty(other, &resource.resource_name, nodes).map(|()| Vec::new()),
                 }
             }
         }

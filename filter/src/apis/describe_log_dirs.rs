@@ -140,7 +140,8 @@ impl Exchange for DescribeLogDirs {
     fn poll(&mut self, context: &mut Context<'_>) -> Option<Answer> {
         let io = &mut context.io;
         if let Phase::Preparing(own_address, wanted) = &mut self.phase {
-            let own = own_address.poll(io)?.ok().or_else(|| io.client.endpoints.reached.clone());
+            let own = own_address.poll(io)?.ok().map(|address| HostPort::clone(&address));
+            let own = own.or_else(|| io.client.endpoints.reached.clone());
             match (wanted.poll(io)?, own) {
                 (Ok(wanted), Some(own)) => self.phase = Phase::Measuring(wanted.clone(), begin(&own, &wanted)),
                 (Err(_), _) | (_, None) => return Some(self.failed()),

@@ -5,10 +5,11 @@ use kafka_protocol::error::ResponseError;
 use kafka_protocol::messages::elect_leaders_response::{PartitionResult, ReplicaElectionResult};
 use kafka_protocol::messages::{ElectLeadersRequest, ElectLeadersResponse, TopicName};
 
-use super::exchange::{Answer, Context, Exchange, Refusal, Request, Started, deadline_of, poll_all, respond, text};
+use super::exchange::{Answer, Context, Exchange, Refusal, Request, Started, deadline_of, respond, text};
 use crate::error::PulsarError;
 use crate::kafka::header::RequestHeader;
 use crate::session::io::Io;
+use crate::session::wake::Parts;
 use crate::topics::change::Refused;
 use crate::topics::name::KafkaTopic;
 use crate::topics::partitions::{CountPartitions, Partitions};
@@ -18,14 +19,16 @@ use crate::topics::partitions::{CountPartitions, Partitions};
 pub fn start(request: Request, context: &mut Context<'_>) -> Result<Started, Refusal> {
     let body: ElectLeadersRequest = request.decode()?;
     let deadline = deadline_of(body.timeout_ms, context);
-    let asked = body.topic_partitions.unwrap_or_default().into_iter();
-    let topics = asked.map(|topic| Topic::new(topic.topic, topic.partitions, &mut context.io)).collect();
+    let mut topics = Parts::new(&context.io);
+    for topic in body.topic_partitions.unwrap_or_default() {
+        topics.push(&mut context.io, |io| Topic::new(topic.topic, topic.partitions, io));
+    }
     Ok(Started { exchange: Box::new(ElectLeaders { header: request.header, topics }), deadline })
 }
 
 struct ElectLeaders {
     header: RequestHeader,
-    topics: Vec<Topic>,
+    topics: Parts<Topic>,
 }
 
 struct Topic {
@@ -103,7 +106,7 @@ impl ElectLeaders {
 
 impl Exchange for ElectLeaders {
     fn poll(&mut self, context: &mut Context<'_>) -> Option<Answer> {
-        poll_all(&mut self.topics, |topic| topic.poll(&mut context.io)).then(|| self.answer())
+        self.topics.poll(&mut context.io, Topic::poll).then(|| self.answer())
     }
 
     fn expire(&mut self, _: &mut Context<'_>) -> Answer {

@@ -5,16 +5,16 @@ use kafka_protocol::messages::find_coordinator_response::Coordinator;
 use kafka_protocol::messages::{ApiKey, BrokerId, FindCoordinatorRequest, FindCoordinatorResponse};
 use kafka_protocol::protocol::StrBytes;
 
-use super::exchange::{
-    Answer, Context, Exchange, Refusal, Request, Started, default_deadline, poll_all, respond, text,
-};
-use crate::config::{Config, HostPort};
+use super::exchange::{Answer, Context, Exchange, Refusal, Request, Started, default_deadline, respond, text};
+use crate::config::Config;
 use crate::error::PulsarError;
 use crate::group::error::GroupError;
 use crate::group::id::GroupId;
 use crate::kafka::header::RequestHeader;
 use crate::session::io::Io;
+use crate::session::wake::Parts;
 use crate::topics::leader::FindLeader;
+use crate::topics::leader_cache::Address;
 use crate::topics::node::node_id;
 
 /// The first version that asks for many at once (KIP-699).
@@ -28,14 +28,17 @@ const TRANSACTION: i8 = 1;
 pub fn start(request: Request, context: &mut Context<'_>) -> Result<Started, Refusal> {
     let body: FindCoordinatorRequest = request.decode()?;
     let keys = if request.header.api_version < BATCHED_SINCE { vec![body.key] } else { body.coordinator_keys };
-    let searches = keys.into_iter().map(|key| Search::begin(key, body.key_type, &mut context.io)).collect();
+    let mut searches = Parts::new(&context.io);
+    for key in keys {
+        searches.push(&mut context.io, |io| Search::begin(key, body.key_type, io));
+    }
     let deadline = default_deadline(context);
     Ok(Started { exchange: Box::new(FindCoordinator { header: request.header, searches }), deadline })
 }
 
 struct FindCoordinator {
     header: RequestHeader,
-    searches: Vec<Search>,
+    searches: Parts<Search>,
 }
 
 struct Search {
@@ -48,7 +51,7 @@ struct Search {
 /// ```
 enum State {
     Finding(FindLeader),
-    Found(HostPort),
+    Found(Address),
     Failed(ResponseError),
 }
 
@@ -115,7 +118,7 @@ impl FindCoordinator {
 
 impl Exchange for FindCoordinator {
     fn poll(&mut self, context: &mut Context<'_>) -> Option<Answer> {
-        let settled = poll_all(&mut self.searches, |search| search.poll(&mut context.io));
+        let settled = self.searches.poll(&mut context.io, Search::poll);
         settled.then(|| self.answer(&context.io.shared.config))
     }
 
@@ -129,13 +132,17 @@ mod tests {
     use super::*;
     use crate::kafka::response::encode;
 
+    fn found() -> State {
+        State::Found(Address::new("kafka-0.test:9092".parse().unwrap()))
+    }
+
     fn search(key: &'static str, state: State) -> Search {
         Search { key: StrBytes::from_static_str(key), state }
     }
 
     #[test]
     fn up_to_version_3_the_answer_is_about_the_one_key() {
-        let found = search("g", State::Found("kafka-0.test:9092".parse().unwrap())).coordinator(&Config::default());
+        let found = search("g", found()).coordinator(&Config::default());
         let response = response(3, vec![found.clone()]);
         assert_eq!((response.host.as_str(), response.port, response.error_code), ("kafka-0.test", 9092, 0));
         assert_eq!(response.node_id, found.node_id);
@@ -145,7 +152,7 @@ mod tests {
     #[test]
     fn since_version_4_every_key_has_its_own_result() {
         let config = Config::default();
-        let found = search("g", State::Found("kafka-0.test:9092".parse().unwrap())).coordinator(&config);
+        let found = search("g", found()).coordinator(&config);
         let failed = search("h", State::Failed(ResponseError::CoordinatorNotAvailable)).coordinator(&config);
         let response = response(4, vec![found, failed]);
         let told: Vec<_> = response.coordinators.iter().map(|told| (told.key.as_str(), told.error_code)).collect();
@@ -156,7 +163,7 @@ mod tests {
     #[test]
     fn every_version_can_carry_what_is_said() {
         for version in 0..=4 {
-            for state in [State::Failed(ResponseError::InvalidGroupId), State::Found("b:1".parse().unwrap())] {
+            for state in [State::Failed(ResponseError::InvalidGroupId), found()] {
                 let coordinator = search("g", state).coordinator(&Config::default());
                 encode(ApiKey::FindCoordinator, version, 0, &response(version, vec![coordinator])).unwrap();
             }

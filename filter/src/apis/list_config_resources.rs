@@ -7,7 +7,7 @@ use kafka_protocol::error::ResponseError;
 use kafka_protocol::messages::list_config_resources_response::ConfigResource;
 use kafka_protocol::messages::{ListConfigResourcesRequest, ListConfigResourcesResponse};
 
-use super::config_resource::{BROKER, TOPIC};
+use super::config_resource::{BROKER, BROKER_LOGGER, CLIENT_METRICS, GROUP, TOPIC};
 use super::exchange::{Answer, Context, Exchange, Refusal, Request, Started, default_deadline, respond, text};
 use super::metadata::{ANCHOR, fold};
 use crate::ids::RequestId;
@@ -16,8 +16,8 @@ use crate::pulsar::command;
 use crate::session::requests::Reply;
 use crate::topics::replicas::FindNodes;
 
-/// The types that Kafka lists (`ListConfigResourcesRequest.supportedResourceTypes`): topic, broker, broker logger, client metrics, group.
-const LISTED: [i8; 5] = [TOPIC, BROKER, 8, 16, 32];
+/// The types that Kafka lists (`ListConfigResourcesRequest.supportedResourceTypes`).
+const LISTED: [i8; 5] = [TOPIC, BROKER, BROKER_LOGGER, CLIENT_METRICS, GROUP];
 
 /// Begins to list.
 pub fn start(request: Request, context: &mut Context<'_>) -> Result<Started, Refusal> {

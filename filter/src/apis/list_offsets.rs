@@ -1,49 +1,31 @@
 //! ListOffsets: earliest, latest, by timestamp, max timestamp.
 
 use kafka_protocol::error::ResponseError;
+use kafka_protocol::messages::list_offsets_request::ListOffsetsTopic;
 use kafka_protocol::messages::list_offsets_response::{ListOffsetsPartitionResponse, ListOffsetsTopicResponse};
 use kafka_protocol::messages::{ListOffsetsRequest, ListOffsetsResponse, TopicName};
 
-use super::exchange::{
-    Answer, Context, Exchange, Refusal, Request, Started, default_deadline, poll_all, respond, text,
-};
+use super::exchange::{Answer, Context, Exchange, Refusal, Request, Started, default_deadline, respond};
 use crate::ids::Offset;
 use crate::kafka::header::RequestHeader;
 use crate::offsets::OffsetError;
 use crate::offsets::by_time::FindByTime;
-use crate::offsets::head::FindStart;
 use crate::offsets::newest::FindNewest;
+use crate::offsets::start::FindStart;
 use crate::offsets::tail::FindEnd;
 use crate::session::io::Io;
+use crate::session::wake::Parts;
 use crate::topics::name::{KafkaTopic, PulsarTopic};
-use crate::topics::partitions::CountPartitions;
+use crate::topics::partitions::{CountPartitions, Partitions};
 
 /// Begins to answer.
 pub fn start(request: Request, context: &mut Context<'_>) -> Result<Started, Refusal> {
     let body: ListOffsetsRequest = request.decode()?;
     let version = request.header.api_version;
-    let topics = body
-        .topics
-        .into_iter()
-        .map(|topic| {
-            let name = topic.name.0.to_string();
-            let kafka = KafkaTopic::new(&name).ok();
-            let count = kafka.as_ref().map(|topic| CountPartitions::new(topic, &mut context.io));
-            let partitions = topic
-                .partitions
-                .into_iter()
-                .map(|partition| Partition {
-                    index: partition.partition_index,
-                    state: match (&kafka, Wanted::of(partition.timestamp, version)) {
-                        (Some(_), Some(wanted)) => State::Counting(wanted),
-                        (None, _) => State::Failed(ResponseError::UnknownTopicOrPartition),
-                        (Some(_), None) => State::Failed(ResponseError::UnsupportedVersion),
-                    },
-                })
-                .collect();
-            Topic { name, kafka, count, partitions }
-        })
-        .collect();
+    let mut topics = Parts::new(&context.io);
+    for topic in body.topics {
+        topics.push(&mut context.io, |io| Topic::new(topic, version, io));
+    }
     let deadline = default_deadline(context);
     Ok(Started { exchange: Box::new(ListOffsets { header: request.header, topics }), deadline })
 }
@@ -71,14 +53,19 @@ impl Wanted {
 
 struct ListOffsets {
     header: RequestHeader,
-    topics: Vec<Topic>,
+    topics: Parts<Topic>,
 }
 
 struct Topic {
-    name: String,
-    kafka: Option<KafkaTopic>,
-    count: Option<CountPartitions>,
-    partitions: Vec<Partition>,
+    name: TopicName,
+    count: Count,
+    partitions: Parts<Partition>,
+}
+
+enum Count {
+    Asking(KafkaTopic, CountPartitions),
+    Known(KafkaTopic, Partitions),
+    Failed(ResponseError),
 }
 
 struct Partition {
@@ -115,7 +102,7 @@ impl State {
         let found = match self {
             Self::Found(..) | Self::Failed(_) => return true,
             Self::Counting(_) => return false,
-            Self::Start(find) => find.poll(io).map(|start| start.map(|offset| Some((offset, -1)))),
+            Self::Start(find) => find.poll(io).map(|start| start.map(|start| Some((start.visible, -1)))),
             Self::End(find) => find.poll(io).map(|end| end.map(|end| Some((end.offset, -1)))),
             Self::Newest(find) => find.poll(io),
             Self::ByTime(find) => find.poll(io),
@@ -149,29 +136,52 @@ impl State {
     }
 }
 
-impl Topic {
-    fn poll(&mut self, io: &mut Io<'_>) -> bool {
-        let mut settled = true;
-        for partition in &mut self.partitions {
-            if let State::Counting(wanted) = partition.state {
-                let Some(counted) = self.count.as_mut().and_then(|count| count.poll(io)) else {
-                    settled = false;
-                    continue;
-                };
-                partition.state = match (counted, &self.kafka) {
-                    (Ok(partitions), Some(kafka)) => {
-                        match partitions.topic(&io.shared.config, kafka, partition.index) {
-                            Some(topic) => State::begin(wanted, &topic, io),
-                            None => State::Failed(ResponseError::UnknownTopicOrPartition),
-                        }
-                    }
-                    (Err(error), _) => State::Failed(error.kafka_code()),
-                    (Ok(_), None) => State::Failed(ResponseError::UnknownTopicOrPartition),
-                };
-            }
-            settled &= partition.state.poll(io);
+impl Partition {
+    fn poll(&mut self, count: &Count, io: &mut Io<'_>) -> bool {
+        if let State::Counting(wanted) = self.state {
+            self.state = match count {
+                Count::Asking(..) => return false,
+                Count::Failed(code) => State::Failed(*code),
+                Count::Known(kafka, partitions) => match partitions.topic(&io.shared.config, kafka, self.index) {
+                    Some(topic) => State::begin(wanted, &topic, io),
+                    None => State::Failed(ResponseError::UnknownTopicOrPartition),
+                },
+            };
         }
-        settled
+        self.state.poll(io)
+    }
+}
+
+impl Topic {
+    fn new(topic: ListOffsetsTopic, version: i16, io: &mut Io<'_>) -> Self {
+        let count = match KafkaTopic::new(&topic.name) {
+            Ok(kafka) => {
+                let count = CountPartitions::new(&kafka, io);
+                Count::Asking(kafka, count)
+            }
+            Err(_) => Count::Failed(ResponseError::UnknownTopicOrPartition),
+        };
+        let mut partitions = Parts::new(io);
+        for partition in topic.partitions {
+            let state = match Wanted::of(partition.timestamp, version) {
+                Some(wanted) => State::Counting(wanted),
+                None => State::Failed(ResponseError::UnsupportedVersion),
+            };
+            partitions.push(io, |_| Partition { index: partition.partition_index, state });
+        }
+        Self { name: topic.name, count, partitions }
+    }
+
+    fn poll(&mut self, io: &mut Io<'_>) -> bool {
+        if let Count::Asking(kafka, count) = &mut self.count {
+            self.count = match count.poll(io) {
+                None => return false,
+                Some(Ok(partitions)) => Count::Known(kafka.clone(), partitions),
+                Some(Err(error)) => Count::Failed(error.kafka_code()),
+            };
+        }
+        let count = &self.count;
+        self.partitions.poll(io, |partition, io| partition.poll(count, io))
     }
 
     fn response(&self) -> ListOffsetsTopicResponse {
@@ -191,9 +201,7 @@ impl Topic {
                 }
             }
         });
-        ListOffsetsTopicResponse::default()
-            .with_name(TopicName(text(self.name.clone())))
-            .with_partitions(partitions.collect())
+        ListOffsetsTopicResponse::default().with_name(self.name.clone()).with_partitions(partitions.collect())
     }
 }
 
@@ -215,12 +223,11 @@ fn without_epochs(mut response: ListOffsetsResponse) -> ListOffsetsResponse {
 
 impl Exchange for ListOffsets {
     fn poll(&mut self, context: &mut Context<'_>) -> Option<Answer> {
-        let settled = poll_all(&mut self.topics, |topic| topic.poll(&mut context.io));
-        settled.then(|| self.answer())
+        self.topics.poll(&mut context.io, Topic::poll).then(|| self.answer())
     }
 
     fn expire(&mut self, context: &mut Context<'_>) -> Answer {
-        for partition in self.topics.iter_mut().flat_map(|topic| &mut topic.partitions) {
+        for partition in self.topics.iter_mut().flat_map(|topic| topic.partitions.iter_mut()) {
             partition.state.abandon(&mut context.io);
         }
         self.answer()

@@ -10,10 +10,8 @@ use kafka_protocol::messages::metadata_response::{
 };
 use kafka_protocol::messages::{BrokerId, MetadataRequest, MetadataResponse, TopicName};
 
-use super::exchange::{
-    Answer, Context, Exchange, Refusal, Request, Started, default_deadline, poll_all, respond, text,
-};
-use crate::config::HostPort;
+use super::exchange::{Answer, Context, Exchange, Refusal, Request, Started, default_deadline, respond, text};
+use crate::config::Config;
 use crate::error::{AdminError, PulsarError};
 use crate::ids::RequestId;
 use crate::kafka::header::RequestHeader;
@@ -21,7 +19,9 @@ use crate::pulsar::command;
 use crate::session::admin::{CallId, Method};
 use crate::session::io::Io;
 use crate::session::requests::Reply;
+use crate::session::wake::Parts;
 use crate::topics::leader::FindLeader;
+use crate::topics::leader_cache::Address;
 use crate::topics::name::{KafkaTopic, PulsarTopic, split_partition};
 use crate::topics::node::node_id;
 use crate::topics::partitions::{CountPartitions, Partitions};
@@ -52,7 +52,7 @@ pub fn start(request: Request, context: &mut Context<'_>) -> Result<Started, Ref
         listing: None,
         own_address: FindLeader::new(&anchor, io),
         all: listing,
-        topics: Vec::new(),
+        topics: Parts::new(io),
     };
     if listing {
         let namespace = format!("{}/{}", io.shared.config.tenant, io.shared.config.namespace);
@@ -62,7 +62,7 @@ pub fn start(request: Request, context: &mut Context<'_>) -> Result<Started, Ref
         for topic in body.topics.unwrap_or_default() {
             let name = topic.name.map(|name| name.0.to_string());
             if seen.insert((name.clone(), topic.topic_id)) {
-                exchange.topics.push(Topic::asked(name, create, io));
+                exchange.topics.push(io, |io| Topic::asked(name, create, io));
             }
         }
     }
@@ -77,7 +77,7 @@ struct Metadata {
     own_address: FindLeader,
     /// Every topic was asked for: one that is deleted meanwhile is left out.
     all: bool,
-    topics: Vec<Topic>,
+    topics: Parts<Topic>,
 }
 
 struct Topic {
@@ -87,6 +87,7 @@ struct Topic {
 
 /// ```text
 /// Counting ──missing, may create──▶ Creating ──▶ Counting(again)
+///     ├──every leader is known──▶ Led
 ///     └──▶ Leading ──every partition──▶ done
 /// ```
 enum State {
@@ -94,12 +95,13 @@ enum State {
     Counting { topic: KafkaTopic, count: CountPartitions, create: bool },
     Creating { topic: KafkaTopic, call: CallId },
     CreatingByBroker { topic: KafkaTopic, request: RequestId },
-    Leading(Vec<Leader>),
+    Leading(Parts<Leader>),
+    Led(Vec<Address>),
 }
 
 enum Leader {
     Finding(FindLeader),
-    Found(HostPort),
+    Found(Address),
     Failed(ResponseError),
 }
 
@@ -126,7 +128,7 @@ impl Topic {
     fn poll(&mut self, io: &mut Io<'_>) -> bool {
         loop {
             let next = match &mut self.state {
-                State::Failed(_) => return true,
+                State::Failed(_) | State::Led(_) => return true,
                 State::Counting { topic, count, create } => match count.poll(io) {
                     None => return false,
                     Some(Ok(partitions)) => lead(topic, partitions, io),
@@ -140,7 +142,7 @@ impl Topic {
                         Ok(_) | Err(AdminError::Status(409, _)) => count_again(topic, io),
                         Err(error) => {
                             io.shared.log.warn(format!("topic {topic} was not created: {}", error.message()));
-                            State::Failed(ResponseError::LeaderNotAvailable)
+                            State::Failed(not_created(&error))
                         }
                     },
                 },
@@ -151,15 +153,13 @@ impl Topic {
                     Some(Ok(_)) => State::Failed(ResponseError::UnknownServerError),
                     Some(Err(error)) => State::Failed(error.kafka_code()),
                 },
-                State::Leading(leaders) => {
-                    return poll_all(leaders, |leader| leader.poll(io));
-                }
+                State::Leading(leaders) => return leaders.poll(io, Leader::poll),
             };
             self.state = next;
         }
     }
 
-    fn response(&self, io: &Io<'_>, brokers: &mut BTreeMap<i32, HostPort>) -> MetadataResponseTopic {
+    fn response(&self, nodes: &mut Nodes<'_>) -> MetadataResponseTopic {
         let name = TopicName(text(self.name.clone()));
         let topic = MetadataResponseTopic::default().with_topic_authorized_operations(NOT_ASKED);
         let failed = |code: ResponseError| topic.clone().with_name(Some(name.clone())).with_error_code(code.code());
@@ -171,33 +171,55 @@ impl Topic {
             State::Counting { .. } | State::Creating { .. } | State::CreatingByBroker { .. } => {
                 failed(ResponseError::LeaderNotAvailable)
             }
+            State::Led(leaders) => {
+                let partitions = (0i32..).zip(leaders).map(|(index, leader)| nodes.leads(index, leader));
+                topic.with_name(Some(name)).with_partitions(partitions.collect())
+            }
             State::Leading(leaders) => {
-                let partitions = (0i32..)
-                    .zip(leaders)
-                    .map(|(index, leader)| {
-                        let partition = MetadataResponsePartition::default()
-                            .with_partition_index(index)
-                            .with_leader_epoch(LEADER_EPOCH);
-                        match leader {
-                            Leader::Found(address) => {
-                                let id = node_id(address, &io.shared.config);
-                                brokers.insert(id, address.clone());
-                                partition
-                                    .with_leader_id(BrokerId(id))
-                                    .with_replica_nodes(vec![BrokerId(id)])
-                                    .with_isr_nodes(vec![BrokerId(id)])
-                            }
-                            Leader::Failed(code) => partition.with_leader_id(BrokerId(-1)).with_error_code(code.code()),
-                            Leader::Finding(_) => partition
-                                .with_leader_id(BrokerId(-1))
-                                .with_error_code(ResponseError::LeaderNotAvailable.code()),
-                        }
-                    })
-                    .collect();
-                topic.with_name(Some(name)).with_partitions(partitions)
+                let partitions = (0i32..).zip(leaders.iter()).map(|(index, leader)| match leader {
+                    Leader::Found(address) => nodes.leads(index, address),
+                    Leader::Failed(code) => unled(index, *code),
+                    Leader::Finding(_) => unled(index, ResponseError::LeaderNotAvailable),
+                });
+                topic.with_name(Some(name)).with_partitions(partitions.collect())
             }
         }
     }
+}
+
+/// The nodes that a response names, by id.
+struct Nodes<'a> {
+    config: &'a Config,
+    by_id: BTreeMap<i32, Address>,
+    /// Partitions of one node mostly come one after the other.
+    last: Option<(Address, i32)>,
+}
+
+impl Nodes<'_> {
+    fn id_of(&mut self, address: &Address) -> i32 {
+        if let Some((last, id)) = &self.last
+            && Address::ptr_eq(last, address)
+        {
+            return *id;
+        }
+        let id = node_id(address, self.config);
+        self.by_id.insert(id, Address::clone(address));
+        self.last = Some((Address::clone(address), id));
+        id
+    }
+
+    fn leads(&mut self, index: i32, leader: &Address) -> MetadataResponsePartition {
+        let id = BrokerId(self.id_of(leader));
+        partition(index).with_leader_id(id).with_replica_nodes(vec![id]).with_isr_nodes(vec![id])
+    }
+}
+
+fn partition(index: i32) -> MetadataResponsePartition {
+    MetadataResponsePartition::default().with_partition_index(index).with_leader_epoch(LEADER_EPOCH)
+}
+
+fn unled(index: i32, code: ResponseError) -> MetadataResponsePartition {
+    partition(index).with_leader_id(BrokerId(-1)).with_error_code(code.code())
 }
 
 impl Leader {
@@ -221,13 +243,27 @@ fn leader_code(error: &PulsarError) -> ResponseError {
 }
 
 fn lead(topic: &KafkaTopic, partitions: Partitions, io: &mut Io<'_>) -> State {
-    let topics = match partitions {
+    let shared = &*io.shared;
+    let base = topic.base(&shared.config);
+    let known = match partitions {
         Partitions::Partitioned(count) => {
-            (0..count).map(|partition| topic.partition(&io.shared.config, partition)).collect()
+            shared.leaders.fresh_of_partitions(&base, count, io.now.instant, &shared.config).collect()
         }
-        Partitions::NonPartitioned => vec![topic.base(&io.shared.config)],
+        Partitions::NonPartitioned => shared.leaders.fresh(&base, io.now.instant, &shared.config).map(|one| vec![one]),
     };
-    State::Leading(topics.iter().map(|topic| Leader::Finding(FindLeader::new(topic, io))).collect())
+    if let Some(leaders) = known {
+        return State::Led(leaders);
+    }
+    let mut leaders = Parts::new(io);
+    for partition in 0..partitions.count() {
+        leaders.push(io, |io| match partitions {
+            Partitions::Partitioned(_) => {
+                Leader::Finding(FindLeader::new(&topic.partition(&io.shared.config, partition), io))
+            }
+            Partitions::NonPartitioned => Leader::Finding(FindLeader::new(&base, io)),
+        });
+    }
+    State::Leading(leaders)
 }
 
 fn begin_create(topic: KafkaTopic, io: &mut Io<'_>) -> State {
@@ -243,6 +279,12 @@ fn begin_create(topic: KafkaTopic, io: &mut Io<'_>) -> State {
     State::Creating { topic, call }
 }
 
+/// Clients ask again while there is no leader; Apache Kafka tells those that may not create a topic so, too.
+fn not_created(error: &AdminError) -> ResponseError {
+    let code = error.kafka_code();
+    if code == ResponseError::TopicAuthorizationFailed { code } else { ResponseError::LeaderNotAvailable }
+}
+
 fn count_again(topic: &KafkaTopic, io: &mut Io<'_>) -> State {
     io.shared.partitions.forget(topic);
     State::Counting { topic: topic.clone(), count: CountPartitions::ask(topic, io), create: false }
@@ -252,39 +294,30 @@ fn count_again(topic: &KafkaTopic, io: &mut Io<'_>) -> State {
 /// the broker: those that nobody used yet need not be in the list.
 pub(super) fn fold(names: &[String], io: &Io<'_>) -> BTreeSet<KafkaTopic> {
     let prefix = format!("persistent://{}/{}/", io.shared.config.tenant, io.shared.config.namespace);
-    names
-        .iter()
-        .filter_map(|name| {
-            let local = name.strip_prefix(&prefix)?;
-            let base = split_partition(local).map_or(local, |(base, _)| base);
-            KafkaTopic::new(base).ok()
-        })
-        .collect()
+    let locals = names.iter().filter_map(|name| name.strip_prefix(&prefix));
+    let bases: BTreeSet<&str> = locals.map(|local| split_partition(local).map_or(local, |(base, _)| base)).collect();
+    bases.into_iter().filter_map(|base| KafkaTopic::new(base).ok()).collect()
 }
 
 impl Metadata {
-    fn response(&self, io: &mut Io<'_>) -> Answer {
-        let mut brokers = BTreeMap::new();
+    fn response(&self, io: &Io<'_>) -> Answer {
+        let mut nodes = Nodes { config: &io.shared.config, by_id: BTreeMap::new(), last: None };
         let own = match &self.own_address {
-            FindLeader::Known(address) => Some(address.clone()),
-            FindLeader::Asking { .. } => None,
+            FindLeader::Known(address) => Some(Address::clone(address)),
+            FindLeader::Asking { .. } => io.client.endpoints.reached.clone().map(Address::new),
         };
-        let own = own.or_else(|| io.client.endpoints.reached.clone());
-        let topics = self.topics.iter().map(|topic| topic.response(io, &mut brokers));
+        let topics = self.topics.iter().map(|topic| topic.response(&mut nodes));
         let gone = ResponseError::UnknownTopicOrPartition.code();
         let topics = topics.filter(|topic| !self.all || topic.error_code != gone).collect();
-        let controller = own.map(|address| {
-            let id = node_id(&address, &io.shared.config);
-            brokers.insert(id, address);
-            id
-        });
-        let controller = controller.or_else(|| brokers.keys().next().copied()).unwrap_or(-1);
-        let brokers = brokers
+        let controller = own.map(|address| nodes.id_of(&address));
+        let controller = controller.or_else(|| nodes.by_id.keys().next().copied()).unwrap_or(-1);
+        let brokers = nodes
+            .by_id
             .into_iter()
             .map(|(id, address)| {
                 MetadataResponseBroker::default()
                     .with_node_id(BrokerId(id))
-                    .with_host(text(address.host))
+                    .with_host(text(address.host.clone()))
                     .with_port(i32::from(address.port))
             })
             .collect();
@@ -310,10 +343,12 @@ impl Exchange for Metadata {
                 }
             };
             self.listing = None;
-            self.topics = topics.into_iter().map(|topic| Topic::listed(topic, io)).collect();
+            for topic in topics {
+                self.topics.push(io, |io| Topic::listed(topic, io));
+            }
         }
         let own_settled = self.own_address.poll(io).is_some();
-        let settled = poll_all(&mut self.topics, |topic| topic.poll(io));
+        let settled = self.topics.poll(io, Topic::poll);
         (settled && own_settled).then(|| self.response(io))
     }
 
@@ -321,6 +356,6 @@ impl Exchange for Metadata {
         if self.listing.is_some() {
             return Answer::Close("the broker did not list the namespace's topics in time".into());
         }
-        self.response(&mut context.io)
+        self.response(&context.io)
     }
 }

@@ -9,6 +9,7 @@ pub mod config_resource;
 pub mod create_partitions;
 pub mod create_topics;
 pub mod delete_groups;
+pub mod delete_records;
 pub mod delete_topics;
 pub mod describe_acls;
 pub mod describe_client_quotas;
@@ -128,9 +129,16 @@ pub const APIS: &[Api] = &[
         2,
         7,
         create_topics::start,
-        "Partitioned topics. Replication factor 1 or the default; configurations as in the table below; no topic ids.",
+        "Partitioned topics. Replication factor up to `max_replication_factor`; configurations as in the table below; no topic ids.",
     ),
     api(ApiKey::DeleteTopics, 1, 6, delete_topics::start, "By name; a topic id is unknown."),
+    api(
+        ApiKey::DeleteRecords,
+        0,
+        2,
+        delete_records::start,
+        "The log start moves at once; Pulsar frees the space as the topic's retention says.",
+    ),
     api(
         ApiKey::InitProducerId,
         0,

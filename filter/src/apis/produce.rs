@@ -5,14 +5,18 @@ use kafka_protocol::error::ResponseError;
 use kafka_protocol::messages::produce_response::{PartitionProduceResponse, TopicProduceResponse};
 use kafka_protocol::messages::{ProduceRequest, ProduceResponse, TopicName};
 
-use super::exchange::{Answer, Context, Exchange, Refusal, Request, Started, deadline_of, poll_all, respond, text};
+use super::exchange::{Answer, Context, Exchange, Refusal, Request, Started, deadline_of, respond, text};
+use crate::error::PulsarError;
 use crate::kafka::header::RequestHeader;
+use crate::produce::counts::Counted;
 use crate::produce::outcome::{Outcome, ProduceError, Ticket};
 use crate::produce::producers::Producers;
 use crate::records::KafkaBatch;
+use crate::session::io::Io;
+use crate::session::wake::{Parts, WakeList};
 use crate::time::Instant;
-use crate::topics::name::KafkaTopic;
-use crate::topics::partitions::CountPartitions;
+use crate::topics::name::{KafkaTopic, PulsarTopic};
+use crate::topics::partitions::Partitions;
 
 /// `acks` of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,13 +42,18 @@ pub fn start(request: Request, context: &mut Context<'_>) -> Result<Started, Ref
         (Ok(_), Some(_)) => Some(ResponseError::TransactionalIdAuthorizationFailed),
         (Ok(_), None) => None,
     };
+    let mut counts = Parts::new(&context.io);
     let topics = body
         .topic_data
         .into_iter()
-        .map(|topic| {
+        .enumerate()
+        .map(|(place, topic)| {
             let name = topic.name.0.to_string();
             let kafka = KafkaTopic::new(&name).map_err(|_| ResponseError::InvalidTopicException);
-            let count = kafka.as_ref().ok().map(|topic| CountPartitions::new(topic, &mut context.io));
+            if let (Ok(topic), None) = (&kafka, refused) {
+                let Context { io, producers, .. } = &mut *context;
+                counts.push(io, |io| (place, producers.count(topic, io)));
+            }
             let partitions = topic
                 .partition_data
                 .into_iter()
@@ -57,11 +66,21 @@ pub fn start(request: Request, context: &mut Context<'_>) -> Result<Started, Ref
                     },
                 })
                 .collect();
-            Topic { name, kafka: kafka.ok(), count, partitions }
+            Topic { name, kafka: kafka.ok(), partitions }
         })
         .collect();
     let acks = acks.unwrap_or(Acks::Stored);
-    Ok(Started { exchange: Box::new(Produce { header: request.header, acks, deadline, topics }), deadline })
+    let exchange = Produce {
+        header: request.header,
+        acks,
+        deadline,
+        topics,
+        counts,
+        stored: WakeList::default(),
+        sent: Vec::new(),
+        open: 0,
+    };
+    Ok(Started { exchange: Box::new(exchange), deadline })
 }
 
 struct Produce {
@@ -69,12 +88,26 @@ struct Produce {
     acks: Acks,
     deadline: Instant,
     topics: Vec<Topic>,
+    /// How many partitions a topic has, by where it stands in the request.
+    counts: Parts<(usize, Counted)>,
+    /// Of `sent`, those with an outcome.
+    stored: WakeList,
+    /// Partitions that were sent, in that order.
+    sent: Vec<Sent>,
+    /// How many of them have none yet.
+    open: usize,
+}
+
+/// A partition whose outcome is awaited, by where it stands in the request.
+#[derive(Clone, Copy)]
+struct Sent {
+    topic: usize,
+    partition: usize,
 }
 
 struct Topic {
     name: String,
     kafka: Option<KafkaTopic>,
-    count: Option<CountPartitions>,
     partitions: Vec<Partition>,
 }
 
@@ -106,39 +139,6 @@ impl Partition {
 }
 
 impl Topic {
-    /// Whether every partition is settled.
-    fn poll(&mut self, deadline: Instant, context: &mut Context<'_>) -> bool {
-        let mut settled = true;
-        for partition in &mut self.partitions {
-            if matches!(partition.state, State::Counting(_)) {
-                let Some(counted) = self.count.as_mut().and_then(|count| count.poll(&mut context.io)) else {
-                    settled = false;
-                    continue;
-                };
-                let State::Counting(bytes) = std::mem::replace(&mut partition.state, State::Stored(-1)) else {
-                    continue;
-                };
-                partition.state = match (counted, &self.kafka) {
-                    (Ok(partitions), Some(kafka)) => {
-                        match partitions.topic(&context.io.shared.config, kafka, partition.index) {
-                            Some(topic) => submit(&topic, bytes, deadline, context),
-                            None => State::Failed(ResponseError::UnknownTopicOrPartition, None),
-                        }
-                    }
-                    (Err(error), _) => State::Failed(error.kafka_code(), None),
-                    (Ok(_), None) => State::Failed(ResponseError::InvalidTopicException, None),
-                };
-            }
-            if let State::Sent(ticket) = partition.state {
-                match context.producers.take(ticket) {
-                    None => settled = false,
-                    Some(outcome) => partition.state = settle(outcome),
-                }
-            }
-        }
-        settled
-    }
-
     fn response(&self) -> TopicProduceResponse {
         let partitions = self.partitions.iter().map(|partition| {
             let response = PartitionProduceResponse::default()
@@ -160,17 +160,12 @@ impl Topic {
     }
 }
 
-fn submit(
-    topic: &crate::topics::name::PulsarTopic,
-    bytes: Bytes,
-    deadline: Instant,
-    context: &mut Context<'_>,
-) -> State {
+fn submit(topic: &PulsarTopic, bytes: Bytes, deadline: Instant, producers: &mut Producers, io: &mut Io<'_>) -> State {
     let submitted = KafkaBatch::parse(&bytes).map_err(ProduceError::Batch).and_then(|batch| {
         if batch.is_transactional() {
             return Ok(None);
         }
-        context.producers.submit(topic, &batch, bytes.clone(), deadline, &mut context.io).map(Some)
+        producers.submit(topic, &batch, bytes.clone(), deadline, io).map(Some)
     });
     match submitted {
         Ok(Some(ticket)) => State::Sent(ticket),
@@ -189,6 +184,33 @@ fn settle(outcome: Outcome) -> State {
 }
 
 impl Produce {
+    /// Its partitions are known by now.
+    fn send_topic(&mut self, at: usize, counted: &Result<Partitions, PulsarError>, context: &mut Context<'_>) {
+        let Some(topic) = self.topics.get_mut(at) else { return };
+        for (partition, found) in topic.partitions.iter_mut().enumerate() {
+            let State::Counting(bytes) = &mut found.state else { continue };
+            let bytes = std::mem::take(bytes);
+            found.state = match (counted, &topic.kafka) {
+                (Ok(partitions), Some(kafka)) => {
+                    match partitions.topic(&context.io.shared.config, kafka, found.index) {
+                        Some(topic) => {
+                            let asker = self.stored.waker(self.sent.len());
+                            let Context { io, producers, .. } = context;
+                            io.asked_by(asker, |io| submit(&topic, bytes, self.deadline, producers, io))
+                        }
+                        None => State::Failed(ResponseError::UnknownTopicOrPartition, None),
+                    }
+                }
+                (Err(error), _) => State::Failed(error.kafka_code(), None),
+                (Ok(_), None) => State::Failed(ResponseError::InvalidTopicException, None),
+            };
+            if let State::Sent(_) = found.state {
+                self.sent.push(Sent { topic: at, partition });
+                self.open = self.open.saturating_add(1);
+            }
+        }
+    }
+
     fn answer(&self) -> Answer {
         match self.acks {
             Acks::Stored => {
@@ -213,9 +235,28 @@ impl Produce {
 
 impl Exchange for Produce {
     fn poll(&mut self, context: &mut Context<'_>) -> Option<Answer> {
-        let deadline = self.deadline;
-        let settled = poll_all(&mut self.topics, |topic| topic.poll(deadline, context));
-        settled.then(|| self.answer())
+        let mut counted = Vec::new();
+        let all_counted = self.counts.poll(&mut context.io, |(topic, count), _| {
+            let known = count.get();
+            let is_known = known.is_some();
+            counted.extend(known.map(|known| (*topic, known)));
+            is_known
+        });
+        for (topic, known) in counted {
+            self.send_topic(topic, &known, context);
+        }
+        for index in self.stored.take() {
+            let Some(sent) = self.sent.get(index) else { continue };
+            let topic = self.topics.get_mut(sent.topic);
+            let Some(partition) = topic.and_then(|topic| topic.partitions.get_mut(sent.partition)) else { continue };
+            if let State::Sent(ticket) = partition.state
+                && let Some(outcome) = context.producers.take(ticket)
+            {
+                partition.state = settle(outcome);
+                self.open = self.open.saturating_sub(1);
+            }
+        }
+        (all_counted && self.open == 0).then(|| self.answer())
     }
 
     fn unsent_and_unanswered(&self, producers: &Producers) -> Vec<(&str, usize)> {

@@ -94,6 +94,8 @@ settings! {
     auto_create_topics: bool = true, OneOf(&["true", "false"]);
     /// Partitions of a topic that is created without saying how many.
     default_partitions: u32 = 1, Between(1, 10_000);
+    /// Largest replication factor that clients may ask for; how many copies there are is Pulsar's write quorum, whatever is asked.
+    max_replication_factor: u32 = 1, Between(1, 1_000);
     /// Backlog of bytes at which Pulsar compacts a partition of a topic whose `cleanup.policy` is set to `compact`.
     compaction_threshold_bytes: usize = 16 * MIB, BytesBetween(KIB, 1024 * MIB);
     /// Topic configurations that clients may set to what Pulsar cannot do: such a value is taken and nothing comes of it.
@@ -123,7 +125,7 @@ settings! {
     /// How long the owner of a partition is remembered, in milliseconds.
     lookup_cache_ttl_ms: u32 = 30_000, Between(0, 3_600_000);
     /// Partitions whose owner is remembered, per worker.
-    lookup_cache_entries: u32 = 10_000, Between(1, 1_000_000);
+    lookup_cache_entries: u32 = 100_000, Between(1, 1_000_000);
     /// Largest request; a larger one closes the connection.
     max_request_bytes: usize = 16 * MIB, BytesBetween(KIB, 128 * MIB);
     /// Requests of one connection that wait for their answer; more are left in the socket.

@@ -2,7 +2,8 @@
 //!
 //! Permits count messages, but the broker reads whole entries: as many as there are permits, at most 100 at once, and each
 //! entry takes its messages from the permits, which may fall far below zero (`PersistentDispatcherSingleActiveConsumer`).
-//! So a balance of `k` allows at most `k` entries, whatever they hold: bytes are bounded by granting few.
+//! So a balance of `k` allows at most `k` entries, whatever they hold (of a compacted ledger one more,
+//! `PulsarTopicCompactionService.readCompactedEntries`): bytes are bounded by granting few.
 
 use crate::worker::budget::Budget;
 

@@ -1,20 +1,22 @@
 //! One partition being read: Pulsar entries in, Kafka record batches out, in offset order without a gap.
 
 use std::collections::VecDeque;
-use std::time::Duration;
 
 use bytes::Bytes;
 
+use super::ahead::{Ahead, Stand};
 use super::flow::Flow;
+use super::gate::Gate;
+use super::unplaced::Unplaced;
 use crate::error::PulsarError;
-use crate::ids::{ConsumerId, Offset, RequestId};
+use crate::ids::{ConsumerId, Offset, Position, RequestId};
 use crate::offsets::locate::Locate;
-use crate::offsets::tail::{End, FindEnd};
 use crate::offsets::{OffsetError, base_offset};
 use crate::records::chunks::{ChunkAssembler, ChunkLimits, ChunkStep};
-use crate::records::{Entry, ReadOptions, write_kafka_batch};
+use crate::records::{Entry, ReadOptions, pass_batch, write_kafka_batch};
 use crate::session::inboxes::Message;
 use crate::session::io::Io;
+use crate::session::subscriptions::Start;
 use crate::time::Instant;
 use crate::topics::name::PulsarTopic;
 use crate::worker::metrics::Counter;
@@ -22,11 +24,11 @@ use crate::worker::metrics::Counter;
 /// A fetch with so much need not wait for more.
 const FILL_BYTES: usize = 512 * 1024;
 
-/// Kafka's batch header, and what small messages grow by.
+/// Kafka's batch header, and something to spare.
 const BATCH_OVERHEAD_BYTES: usize = 256;
 
-/// How old the known end of a partition with a backlog may be before it is asked for again.
-const END_FRESH: Duration = Duration::from_secs(1);
+/// What a message grows by at most, as a rule: lengths and deltas instead of Pulsar's metadata.
+const MESSAGE_OVERHEAD_BYTES: usize = 12;
 
 /// Chunked messages of which one reader holds parts: as many producers may write chunks between each other's.
 const MAX_CHUNKED_MESSAGES: usize = 8;
@@ -45,9 +47,9 @@ struct Batch {
 /// ```
 #[derive(Debug)]
 enum State {
-    Locating(Locate),
+    Locating(Box<Locate>),
     Subscribing(ConsumerId, RequestId),
-    Streaming { consumer: ConsumerId, asking_end: Option<FindEnd> },
+    Streaming(ConsumerId),
     Failed(OffsetError),
 }
 
@@ -72,15 +74,17 @@ pub struct Reader {
     queue: VecDeque<Batch>,
     queued_bytes: usize,
     flow: Flow,
+    gate: Gate,
     chunks: ChunkAssembler,
+    unplaced: Unplaced,
     /// First offset that the client has not been given.
     wanted: Offset,
-    /// First offset behind the queue.
+    /// First offset behind what was read.
     next: Offset,
+    /// First offset behind the batches in the queue, or that were taken: so far a client can come.
+    passable: Offset,
     log_start: Offset,
-    end: Offset,
-    end_asked: Instant,
-    caught_up: bool,
+    ahead: Ahead,
     used: Instant,
 }
 
@@ -89,20 +93,21 @@ impl Reader {
     pub fn new(topic: &PulsarTopic, offset: Offset, io: &mut Io<'_>) -> Self {
         Self {
             topic: topic.clone(),
-            state: State::Locating(Locate::new(topic, offset, io)),
+            state: State::Locating(Box::new(Locate::new(topic, offset, io))),
             queue: VecDeque::new(),
             queued_bytes: 0,
             flow: Flow::default(),
+            gate: Gate::new(topic),
             chunks: ChunkAssembler::new(ChunkLimits {
                 messages: MAX_CHUNKED_MESSAGES,
                 bytes: io.shared.config.max_decompressed_bytes,
             }),
+            unplaced: Unplaced::default(),
             wanted: offset,
             next: offset,
+            passable: offset,
             log_start: Offset::ZERO,
-            end: Offset::ZERO,
-            end_asked: io.now.instant,
-            caught_up: false,
+            ahead: Ahead::new(io.now.instant),
             used: io.now.instant,
         }
     }
@@ -116,6 +121,8 @@ impl Reader {
             self.pop(io);
         }
         self.wanted = offset;
+        self.passable = self.passable.max(offset);
+        self.ahead.on_fetch(io.now.instant.since(self.used), io.now.instant);
         self.used = io.now.instant;
         true
     }
@@ -135,11 +142,12 @@ impl Reader {
                 Some(Err(error)) => return self.fail(error, io),
                 Some(Ok(start)) => {
                     self.log_start = start.log_start;
-                    self.learn_end(start.end, io.now.instant);
+                    self.gate.open(start.floors_version);
+                    self.ahead.located(&start, self.next, io.now.instant);
                     let unique = io.shared.random.next_u64();
                     let (consumer, request) = io.pulsar.subscribe(
                         self.topic.as_str(),
-                        start.position,
+                        Start::compacted(start.position),
                         &io.client.id,
                         None,
                         unique,
@@ -153,51 +161,100 @@ impl Reader {
             match io.pulsar.take(request) {
                 None => return,
                 Some(Err(error)) => return self.fail(error.into(), io),
-                Some(Ok(_)) => self.state = State::Streaming { consumer, asking_end: None },
+                Some(Ok(_)) => self.state = State::Streaming(consumer),
             }
         }
         self.stream(needed, io);
+        if needed {
+            self.keep_above_floor(io);
+        }
+    }
+
+    /// Whether the client has something to come for.
+    fn is_behind(&self) -> bool {
+        !self.queue.is_empty() || self.ahead.end() > self.next
+    }
+
+    /// What DeleteRecords took away since the reader began is handed out no more.
+    fn keep_above_floor(&mut self, io: &mut Io<'_>) {
+        let State::Streaming { .. } = self.state else { return };
+        self.gate.note(self.is_behind(), io.now.instant);
+        let Some(floor) = self.gate.look(io) else { return };
+        self.log_start = self.log_start.max(floor);
+        if floor > self.wanted {
+            while self.pop(io).is_some() {}
+            let high_watermark = self.high_watermark();
+            self.fail(OffsetError::OutOfRange { log_start: floor, high_watermark }, io);
+        }
     }
 
     fn stream(&mut self, needed: bool, io: &mut Io<'_>) {
-        let State::Streaming { consumer, .. } = self.state else { return };
+        let State::Streaming(consumer) = self.state else { return };
         loop {
             match io.pulsar.take_message(consumer) {
                 Ok(None) => break,
                 Ok(Some(message)) => {
-                    if let Err(error) = self.on_message(&message, io) {
+                    if let Err(error) = self.on_message(message, io) {
                         return self.fail(error, io);
                     }
                 }
                 Err(error) => return self.fail(error.into(), io),
             }
         }
-        if let Err(error) = self.watch_end(consumer, needed, io) {
+        if let Err(error) = self.place_waiting(io).and_then(|()| self.look_ahead(consumer, needed, io)) {
             return self.fail(error, io);
         }
-        if needed && self.queue.is_empty() && !self.caught_up {
+        if needed && self.queue.is_empty() && !self.is_caught_up() {
             self.flow.on_drained_behind();
         }
-        let permits = self.flow.grant(self.queued_bytes, needed, &mut io.shared.prefetch);
+        let held_bytes = self.queued_bytes.saturating_add(self.unplaced.bytes());
+        let permits = self.flow.grant(held_bytes, needed, &mut io.shared.prefetch);
         io.pulsar.flow(consumer, permits);
     }
 
-    fn on_message(&mut self, message: &Message, io: &mut Io<'_>) -> Result<(), OffsetError> {
+    fn on_message(&mut self, message: Message, io: &mut Io<'_>) -> Result<(), OffsetError> {
         // The checksum is verified with the payload, byte by byte only once.
         let entry = Entry::parse_checksum_due(&message.section)?;
         self.flow.on_entry(message.section.len(), entry.num_messages(), &mut io.shared.prefetch);
-        let base = base_offset(io.shared.config.offsets, message.position, &entry)?;
+        let base = base_offset(io.shared.config.offsets, message.position, &entry);
+        let new = !base.as_ref().is_ok_and(|base| base.plus(entry.num_messages()) <= self.next);
+        self.ahead.on_entry(message.position, new);
+        match base {
+            Ok(base) if self.unplaced.is_empty() => self.place(&entry, message.position, base, io),
+            Ok(_) | Err(OffsetError::NoIndex) => {
+                self.unplaced.push(message, io);
+                self.place_waiting(io)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    fn place_waiting(&mut self, io: &mut Io<'_>) -> Result<(), OffsetError> {
+        while let Some((message, base)) = self.unplaced.next(&self.topic, io)? {
+            self.place(&Entry::parse_checksum_due(&message.section)?, message.position, base, io)?;
+        }
+        Ok(())
+    }
+
+    /// Takes in the next entry, whose first message has the offset `base`.
+    fn place(
+        &mut self,
+        entry: &Entry<'_>,
+        position: Position,
+        base: Offset,
+        io: &mut Io<'_>,
+    ) -> Result<(), OffsetError> {
         let after = base.plus(entry.num_messages());
-        io.shared.entries.observe(&self.topic, message.position, entry.num_messages(), entry.index());
+        io.shared.entries.observe(&self.topic, position, entry.num_messages(), entry.index());
         if after <= self.next {
             // The subscription began at an entry before the wanted offset.
             return Ok(());
         }
         if entry.chunk().is_none() {
-            self.enqueue(&entry, base, io)?;
+            self.enqueue(entry, base, io)?;
         } else {
             let held_bytes = self.chunks.held_bytes();
-            let step = self.chunks.add(&entry)?;
+            let step = self.chunks.add(entry)?;
             io.shared.prefetch.give_back(held_bytes);
             io.shared.prefetch.take(self.chunks.held_bytes());
             match step {
@@ -211,57 +268,59 @@ impl Reader {
                 )),
             }
         }
-        self.advance(after);
+        self.next = after;
         Ok(())
     }
 
     /// Translates an entry and puts it behind the others.
     fn enqueue(&mut self, entry: &Entry<'_>, base: Offset, io: &mut Io<'_>) -> Result<(), OffsetError> {
         let options = ReadOptions { decompressed_max: io.shared.config.max_decompressed_bytes };
-        let mut bytes = Vec::with_capacity(entry.payload_bytes().saturating_add(BATCH_OVERHEAD_BYTES));
+        let messages = usize::try_from(entry.num_messages()).unwrap_or(usize::MAX);
+        let growth = messages.saturating_mul(MESSAGE_OVERHEAD_BYTES).min(entry.payload_bytes());
+        let room = entry.payload_bytes().saturating_add(growth).saturating_add(BATCH_OVERHEAD_BYTES);
+        let mut bytes = Vec::with_capacity(room);
         let span = write_kafka_batch(entry, base.value(), &options, &mut io.shared.scratch, &mut bytes)?;
         if span.records > 0
             && let Some(last) = Offset::new(span.last_offset)
             && last >= self.wanted
         {
             let bytes = Bytes::from(bytes);
-            self.queued_bytes = self.queued_bytes.saturating_add(bytes.len());
-            io.shared.prefetch.take(bytes.len());
-            self.queue.push_back(Batch { last, records: span.records, bytes });
+            self.push(Batch { last, records: span.records, bytes }, io);
+            self.gate.note(true, io.now.instant);
         }
         Ok(())
     }
 
-    fn advance(&mut self, after: Offset) {
-        if after > self.next {
-            self.next = after;
-            self.caught_up = false;
-        }
+    fn push(&mut self, batch: Batch, io: &mut Io<'_>) {
+        self.queued_bytes = self.queued_bytes.saturating_add(batch.bytes.len());
+        io.shared.prefetch.take(batch.bytes.len());
+        self.passable = self.passable.max(batch.last.plus(1));
+        self.queue.push_back(batch);
     }
 
-    /// Settles whether the end is reached, and keeps the high watermark from growing old while there is a backlog.
-    fn watch_end(&mut self, consumer: ConsumerId, needed: bool, io: &mut Io<'_>) -> Result<(), OffsetError> {
-        let State::Streaming { asking_end, .. } = &mut self.state else { return Ok(()) };
-        if let Some(find) = asking_end {
-            let Some(end) = find.poll(io) else { return Ok(()) };
-            *asking_end = None;
-            self.learn_end(end?, io.now.instant);
-            return Ok(());
-        }
-        let settled = self.caught_up || !self.queue.is_empty() || self.end > self.next;
-        let stale = io.now.instant.since(self.end_asked) >= END_FRESH;
-        if needed && (!settled || (stale && !self.caught_up)) {
-            self.end_asked = io.now.instant;
-            *asking_end = Some(FindEnd::through(consumer, &self.topic, io));
+    /// Settles whether the end is reached. Where nothing is left to read below it, the client must pass all the same: many wait until
+    /// their position is the high watermark.
+    fn look_ahead(&mut self, consumer: ConsumerId, needed: bool, io: &mut Io<'_>) -> Result<(), OffsetError> {
+        let stand = Stand {
+            consumer,
+            next: self.next,
+            drained: self.queue.is_empty(),
+            needed: needed && self.unplaced.is_empty(),
+        };
+        self.ahead.poll(stand, &self.topic, io)?;
+        if self.is_caught_up() {
+            self.next = self.high_watermark();
+            // A position behind chunks that were read would lose their message if the reader had to begin anew there.
+            let is_whole = self.chunks.held_bytes() == 0;
+            if let Some(last) = self.next.previous().filter(|last| is_whole && *last >= self.passable) {
+                self.push(Batch { last, records: 0, bytes: pass_batch(last.value()) }, io);
+            }
         }
         Ok(())
     }
 
-    fn learn_end(&mut self, end: End, now: Instant) {
-        self.end = end.offset;
-        self.end_asked = now;
-        // Whatever is appended later is pushed, and clears this again.
-        self.caught_up = self.next >= end.offset;
+    fn is_caught_up(&self) -> bool {
+        self.ahead.is_caught_up() && self.unplaced.is_empty()
     }
 
     fn fail(&mut self, error: OffsetError, io: &mut Io<'_>) {
@@ -278,21 +337,29 @@ impl Reader {
     /// Whether more is on its way that a fetch of up to `max_bytes` should take along: Kafka answers with all there is.
     /// Where memory is short nothing more was allowed, and waiting would be for nothing.
     pub fn is_filling(&self, max_bytes: usize) -> bool {
-        matches!(self.state, State::Streaming { .. })
-            && self.end > self.next
+        matches!(self.state, State::Streaming(_))
+            && self.ahead.end() > self.next
             && self.flow.allows_more()
             && self.queued_bytes < max_bytes.min(FILL_BYTES)
     }
 
+    /// Whether it hands out nothing before it knows what DeleteRecords may have taken away.
+    pub fn is_gated(&self) -> bool {
+        self.gate.is_waiting() && matches!(self.state, State::Streaming { .. })
+    }
+
     /// What a fetch finds now.
     pub fn status(&self) -> Status {
+        if self.is_gated() {
+            return Status::Unsettled;
+        }
         if self.queued_bytes > 0 {
             return Status::Data(self.queued_bytes);
         }
         match &self.state {
             State::Failed(error) => Status::Failed(error.clone()),
-            State::Streaming { .. } if self.caught_up => Status::CaughtUp,
-            State::Streaming { .. } | State::Locating(_) | State::Subscribing(..) => Status::Unsettled,
+            State::Streaming(_) if self.is_caught_up() => Status::CaughtUp,
+            State::Streaming(_) | State::Locating(_) | State::Subscribing(..) => Status::Unsettled,
         }
     }
 
@@ -312,17 +379,23 @@ impl Reader {
                 into.push(batch.bytes);
             }
         }
+        self.gate.note(self.is_behind(), io.now.instant);
         taken
     }
 
     /// One past the last offset known to exist.
     pub fn high_watermark(&self) -> Offset {
-        self.end.max(self.next)
+        self.ahead.end().max(self.next)
     }
 
     /// First offset there is, as far as known.
     pub fn log_start(&self) -> Offset {
         self.log_start
+    }
+
+    /// What it reads.
+    pub fn topic(&self) -> &PulsarTopic {
+        &self.topic
     }
 
     /// When a fetch last asked for it.
@@ -340,14 +413,11 @@ impl Reader {
         match &mut self.state {
             State::Locating(locate) => locate.abandon(io),
             State::Subscribing(consumer, _) => io.pulsar.close_consumer(*consumer, io.now.instant),
-            State::Streaming { consumer, asking_end } => {
-                if let Some(find) = asking_end {
-                    find.abandon(io);
-                }
-                io.pulsar.close_consumer(*consumer, io.now.instant);
-            }
+            State::Streaming(consumer) => io.pulsar.close_consumer(*consumer, io.now.instant),
             State::Failed(_) => {}
         }
+        self.ahead.abandon(io);
+        self.unplaced.close(io);
         io.shared.prefetch.give_back(self.chunks.held_bytes());
         self.chunks.clear();
         self.flow.close(&mut io.shared.prefetch);

@@ -1,5 +1,6 @@
 //! The first record at or after a timestamp.
 
+use super::floors::ask::AskFloor;
 use super::search::{Key, Search};
 use super::tail::FindEnd;
 use super::{OffsetError, base_offset};
@@ -8,54 +9,73 @@ use crate::records::{Entry, ReadOptions, times};
 use crate::session::io::Io;
 use crate::topics::name::PulsarTopic;
 
-/// The first record of a partition whose timestamp is at least the one asked for.
+/// The first record of a partition, from its floor on, whose timestamp is at least the one asked for.
 #[derive(Debug)]
-pub enum FindByTime {
+pub struct FindByTime {
+    topic: PulsarTopic,
+    timestamp: i64,
+    state: State,
+}
+
+/// ```text
+/// AskingFloor ──▶ FindingEnd ──empty──▶ done
+///                     └──▶ Searching ──▶ done
+/// ```
+#[derive(Debug)]
+enum State {
+    AskingFloor(AskFloor),
     /// The last entry bounds the search.
-    FindingEnd(PulsarTopic, i64, FindEnd),
-    /// Bisection.
-    Searching(i64, Search),
+    FindingEnd(Offset, FindEnd),
+    /// Bisection among records from an offset on.
+    Searching(Offset, Search),
 }
 
 impl FindByTime {
-    /// Begins with the end of the partition.
+    /// Begins with the floor, which is mostly known.
     pub fn new(topic: &PulsarTopic, timestamp: i64, io: &mut Io<'_>) -> Self {
-        Self::FindingEnd(topic.clone(), timestamp, FindEnd::new(topic, io))
+        Self { topic: topic.clone(), timestamp, state: State::AskingFloor(AskFloor::new(topic, io)) }
     }
 
     /// Offset and timestamp, `None` inside if no record is that new.
     pub fn poll(&mut self, io: &mut Io<'_>) -> Option<Result<Option<(Offset, i64)>, OffsetError>> {
         loop {
-            match self {
-                Self::FindingEnd(topic, timestamp, find) => match find.poll(io)? {
+            self.state = match &mut self.state {
+                State::AskingFloor(ask) => {
+                    let floor = ask.poll(io)?;
+                    State::FindingEnd(floor, FindEnd::new(&self.topic, io))
+                }
+                State::FindingEnd(floor, find) => match find.poll(io)? {
                     Err(error) => return Some(Err(error)),
                     Ok(end) => {
                         let Some(last) = end.last else { return Some(Ok(None)) };
-                        let key = Key::Timestamp(*timestamp);
-                        *self = Self::Searching(*timestamp, Search::new(topic, key, last, io));
+                        // One above the end is of another topic that had the name before.
+                        let least = Some(*floor).filter(|floor| *floor <= end.offset).unwrap_or(Offset::ZERO);
+                        let key = Key::Timestamp { least, at: self.timestamp };
+                        State::Searching(least, Search::new(&self.topic, key, last, io))
                     }
                 },
-                Self::Searching(timestamp, search) => {
-                    let timestamp = *timestamp;
+                State::Searching(least, search) => {
+                    let (least, timestamp) = (least.value(), self.timestamp);
                     return Some(search.poll(io)?.and_then(|found| {
                         let Some(message) = found else { return Ok(None) };
                         let entry = Entry::parse(&message.section)?;
-                        let base = base_offset(io.shared.config.offsets, message.position, &entry)?;
+                        let base = base_offset(io.shared.config.offsets, message.position, &entry)?.value();
                         let options = ReadOptions { decompressed_max: io.shared.config.max_decompressed_bytes };
                         let scratch = &mut io.shared.scratch;
-                        let record = times::first_at_or_after(&entry, base.value(), timestamp, &options, scratch)?;
+                        let record = times::first_at_or_after(&entry, base, least, timestamp, &options, scratch)?;
                         Ok(record.and_then(|record| Some((Offset::new(record.offset)?, record.timestamp))))
                     }));
                 }
-            }
+            };
         }
     }
 
     /// Closes what is open, for an asker that is answered already.
     pub fn abandon(&mut self, io: &mut Io<'_>) {
-        match self {
-            Self::FindingEnd(_, _, find) => find.abandon(io),
-            Self::Searching(_, search) => search.abandon(io),
+        match &mut self.state {
+            State::AskingFloor(_) => {}
+            State::FindingEnd(_, find) => find.abandon(io),
+            State::Searching(_, search) => search.abandon(io),
         }
     }
 }

@@ -2,8 +2,8 @@
 
 use serde::Deserialize;
 
-use super::head::FindStart;
 use super::search::{Key, Search};
+use super::start::{FindStart, LogStart};
 use super::tail::{End, FindEnd};
 use super::{OffsetError, message_id};
 use crate::config::OffsetMode;
@@ -20,8 +20,12 @@ pub struct Start {
     pub position: Position,
     /// Log start offset.
     pub log_start: Offset,
+    /// The floors that the log start is by.
+    pub floors_version: u64,
     /// The end as it was a moment ago.
     pub end: End,
+    /// The last entry that compaction leaves readers to see, as it was a moment ago.
+    pub readable: Option<Position>,
 }
 
 /// ```text
@@ -39,9 +43,9 @@ pub struct Locate {
 
 #[derive(Debug)]
 enum State {
-    Bounding { start: Bound<FindStart, Offset>, end: Bound<FindEnd, End> },
-    AskingIndex(CallId, Offset, End),
-    Searching(Search, Offset, End),
+    Bounding { start: Bound<FindStart, LogStart>, end: Bound<FindEnd, End> },
+    AskingIndex(CallId, LogStart, End),
+    Searching(Search, LogStart, End),
 }
 
 #[derive(Debug)]
@@ -67,7 +71,7 @@ impl Locate {
                         && let Some(found) = find.poll(io)
                     {
                         match found {
-                            Ok(offset) => *start = Bound::Found(offset),
+                            Ok(found) => *start = Bound::Found(found),
                             Err(error) => return Some(self.give_up(error, io)),
                         }
                     }
@@ -89,36 +93,38 @@ impl Locate {
                         Err(error) => return Some(Err(error)),
                     }
                 }
-                State::AskingIndex(call, log_start, end) => {
-                    let (log_start, end) = (*log_start, *end);
+                State::AskingIndex(call, start, end) => {
+                    let (start, end) = (*start, *end);
                     match io.admin.take(*call)?.and_then(parse_message_id) {
-                        Ok(position) => return Some(Ok(Start { position, log_start, end })),
+                        Ok(position) => return Some(Ok(start_at(position, start, end))),
                         Err(AdminError::Status(404 | 412, _) | AdminError::NotConfigured) if end.last.is_some() => {
                             let last = end.last.unwrap_or(Position::LATEST);
                             let search = Search::new(&self.topic, Key::Offset(self.offset), last, io);
-                            self.state = State::Searching(search, log_start, end);
+                            self.state = State::Searching(search, start, end);
                         }
                         Err(error) => return Some(Err(OffsetError::Admin(error))),
                     }
                 }
-                State::Searching(search, log_start, end) => {
-                    let (log_start, end) = (*log_start, *end);
+                State::Searching(search, start, end) => {
+                    let (start, end) = (*start, *end);
                     return Some(search.poll(io)?.map(|found| {
                         let position = found.map_or(Position::EARLIEST, |message| message.position);
-                        Start { position, log_start, end }
+                        start_at(position, start, end)
                     }));
                 }
             }
         }
     }
 
-    fn within(&self, log_start: Offset, end: End, io: &mut Io<'_>) -> Result<Next, OffsetError> {
+    fn within(&self, start: LogStart, end: End, io: &mut Io<'_>) -> Result<Next, OffsetError> {
+        let log_start = start.visible;
         if self.offset < log_start || self.offset > end.offset {
             return Err(OffsetError::OutOfRange { log_start, high_watermark: end.offset });
         }
-        let done = |position| Ok(Next::Done(Start { position, log_start, end }));
+        let done = |position| Ok(Next::Done(start_at(position, start, end)));
         let Some(last) = end.last else { return done(Position::EARLIEST) };
-        if self.offset == log_start {
+        // No position leads into the compacted part of ledgers that were dropped, but for the earliest.
+        if self.offset <= start.head.ledgers {
             return done(Position::EARLIEST);
         }
         // A subscription behind the end would silently begin at whatever is latest then: begin at the last entry instead.
@@ -132,7 +138,7 @@ impl Locate {
                 None => {
                     let path = self.topic.admin_path(&format!("/getMessageIdByIndex?index={}", self.offset.value()));
                     let call = io.admin.call(Method::Get, path, None, io.now.instant);
-                    Ok(Next::State(State::AskingIndex(call, log_start, end)))
+                    Ok(Next::State(State::AskingIndex(call, start, end)))
                 }
             },
         }
@@ -158,6 +164,11 @@ impl Locate {
             State::Searching(search, ..) => search.abandon(io),
         }
     }
+}
+
+fn start_at(position: Position, start: LogStart, end: End) -> Start {
+    let LogStart { head, visible, floors_version } = start;
+    Start { position, log_start: visible, floors_version, end, readable: head.readable }
 }
 
 enum Next {

@@ -5,12 +5,14 @@
 
 pub mod appends;
 pub mod by_time;
+pub mod floors;
 pub mod head;
 pub mod locate;
 pub mod message_id;
 pub mod newest;
 pub mod peek;
 pub mod search;
+pub mod start;
 pub mod stats;
 pub mod tail;
 

@@ -1,5 +1,6 @@
 //! The record with the greatest timestamp, among the last entries of a partition.
 
+use super::floors::ask::AskFloor;
 use super::peek::open_reader;
 use super::tail::FindEnd;
 use super::{OffsetError, base_offset};
@@ -12,42 +13,56 @@ use crate::topics::name::PulsarTopic;
 pub const TAIL_ENTRIES: u32 = 16;
 
 /// ```text
-/// FindingEnd ──empty──▶ done
-///     └──▶ Subscribing ──▶ Reading ──last entry──▶ done
+/// AskingFloor ──▶ FindingEnd ──empty──▶ done
+///                     └──▶ Subscribing ──▶ Reading ──last entry──▶ done
 /// ```
 #[derive(Debug)]
 pub struct FindNewest {
     topic: PulsarTopic,
+    floor: AskFloor,
+    /// Records below it do not count.
+    least: Offset,
     state: State,
     best: Option<(Offset, i64)>,
 }
 
 #[derive(Debug)]
 enum State {
+    AskingFloor,
     FindingEnd(FindEnd),
     Subscribing(ConsumerId, RequestId, Position),
     Reading(ConsumerId, Position),
 }
 
 impl FindNewest {
-    /// Begins with the end of the partition.
+    /// Begins with the floor: an end of before would make one that was just raised count for nothing.
     pub fn new(topic: &PulsarTopic, io: &mut Io<'_>) -> Self {
-        Self { topic: topic.clone(), state: State::FindingEnd(FindEnd::new(topic, io)), best: None }
+        let floor = AskFloor::new(topic, io);
+        Self { topic: topic.clone(), floor, least: Offset::ZERO, state: State::AskingFloor, best: None }
     }
 
     /// Offset and timestamp, `None` inside for an empty partition.
     pub fn poll(&mut self, io: &mut Io<'_>) -> Option<Result<Option<(Offset, i64)>, OffsetError>> {
         loop {
             match &mut self.state {
-                State::FindingEnd(find) => match find.poll(io)? {
-                    Err(error) => return Some(Err(error)),
-                    Ok(end) => {
-                        let Some(last) = end.last else { return Some(Ok(None)) };
-                        let entry = last.entry.saturating_sub(u64::from(TAIL_ENTRIES).saturating_sub(1));
-                        let (consumer, request) = open_reader(&self.topic, Position { entry, ..last }, io);
-                        self.state = State::Subscribing(consumer, request, last);
+                State::AskingFloor => {
+                    self.least = self.floor.poll(io)?;
+                    self.state = State::FindingEnd(FindEnd::new(&self.topic, io));
+                }
+                State::FindingEnd(find) => {
+                    let end = match find.poll(io)? {
+                        Ok(end) => end,
+                        Err(error) => return Some(Err(error)),
+                    };
+                    let Some(last) = end.last else { return Some(Ok(None)) };
+                    if self.least > end.offset {
+                        // It is of another topic that had the name before.
+                        self.least = Offset::ZERO;
                     }
-                },
+                    let entry = last.entry.saturating_sub(u64::from(TAIL_ENTRIES).saturating_sub(1));
+                    let (consumer, request) = open_reader(&self.topic, Position { entry, ..last }, io);
+                    self.state = State::Subscribing(consumer, request, last);
+                }
                 State::Subscribing(consumer, request, last) => {
                     let (consumer, last) = (*consumer, *last);
                     if let Err(error) = io.pulsar.take(*request)? {
@@ -82,7 +97,8 @@ impl FindNewest {
         let entry = Entry::parse(section)?;
         let base = base_offset(io.shared.config.offsets, position, &entry)?;
         let options = ReadOptions { decompressed_max: io.shared.config.max_decompressed_bytes };
-        if let Some(record) = times::greatest(&entry, base.value(), &options, &mut io.shared.scratch)?
+        if let Some(record) =
+            times::greatest(&entry, base.value(), self.least.value(), &options, &mut io.shared.scratch)?
             && let Some(offset) = Offset::new(record.offset)
             && self.best.is_none_or(|(_, best)| record.timestamp > best)
         {
@@ -105,6 +121,7 @@ impl FindNewest {
     pub fn abandon(&mut self, io: &mut Io<'_>) {
         match &mut self.state {
             State::FindingEnd(find) => find.abandon(io),
+            State::AskingFloor => {}
             State::Subscribing(consumer, ..) | State::Reading(consumer, _) => {
                 io.pulsar.close_consumer(*consumer, io.now.instant);
             }

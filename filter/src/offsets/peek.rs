@@ -5,6 +5,7 @@ use crate::ids::{ConsumerId, Position, RequestId};
 use crate::session::inboxes::Message;
 use crate::session::io::Io;
 use crate::session::requests::Reply;
+use crate::session::subscriptions::Start;
 use crate::topics::name::PulsarTopic;
 
 /// ```text
@@ -62,8 +63,8 @@ impl Peek {
 }
 
 /// A short-lived reader: closed by its deadline if nobody closes it before.
-pub fn open_reader(topic: &PulsarTopic, start: Position, io: &mut Io<'_>) -> (ConsumerId, RequestId) {
+pub fn open_reader(topic: &PulsarTopic, start: impl Into<Start>, io: &mut Io<'_>) -> (ConsumerId, RequestId) {
     let unique = io.shared.random.next_u64();
     let expires = io.now.instant + std::time::Duration::from_millis(io.shared.config.request_timeout_ms.into());
-    io.pulsar.subscribe(topic.as_str(), start, &io.client.id, Some(expires), unique, io.now.instant)
+    io.pulsar.subscribe(topic.as_str(), start.into(), &io.client.id, Some(expires), unique, io.now.instant)
 }

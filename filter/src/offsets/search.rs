@@ -15,8 +15,13 @@ use crate::topics::name::PulsarTopic;
 pub enum Key {
     /// Its last offset is at least this.
     Offset(Offset),
-    /// Its greatest record timestamp is at least this, in milliseconds.
-    Timestamp(i64),
+    /// Among its records from an offset on, the greatest timestamp is at least `at`, in milliseconds.
+    Timestamp {
+        /// Records below it do not count.
+        least: Offset,
+        /// In milliseconds.
+        at: i64,
+    },
 }
 
 /// ```text
@@ -110,10 +115,10 @@ fn reaches(key: Key, message: &Message, io: &mut Io<'_>) -> Result<bool, OffsetE
     let base = base_offset(io.shared.config.offsets, message.position, &entry)?;
     Ok(match key {
         Key::Offset(wanted) => base.plus(entry.num_messages()) > wanted,
-        Key::Timestamp(wanted) => {
+        Key::Timestamp { least, at } => {
             let options = ReadOptions { decompressed_max: io.shared.config.max_decompressed_bytes };
-            let found = times::greatest(&entry, base.value(), &options, &mut io.shared.scratch)?;
-            found.is_some_and(|record| record.timestamp >= wanted)
+            let found = times::greatest(&entry, base.value(), least.value(), &options, &mut io.shared.scratch)?;
+            found.is_some_and(|record| record.timestamp >= at)
         }
     })
 }

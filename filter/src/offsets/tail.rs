@@ -22,10 +22,11 @@ pub struct End {
 }
 
 /// ```text
-/// Subscribing ──▶ AskingLast ──entry, offset known──────────────▶ done
+/// Subscribing ──▶ AskingLast ──entry, offset known──────────────▶ Found
 ///                     ├──entry, offset unknown──▶ ReadingLast ──▶ done
 ///                     └──none, index mode──▶ AskingStats ───────▶ done
 /// ```
+/// It asks of the log as it is: what compaction took out counts.
 #[derive(Debug)]
 pub struct FindEnd {
     topic: PulsarTopic,
@@ -35,16 +36,10 @@ pub struct FindEnd {
 #[derive(Debug)]
 enum State {
     Subscribing(ConsumerId, RequestId),
-    AskingLast(ConsumerId, RequestId, Owner),
+    AskingLast(ConsumerId, RequestId),
     ReadingLast(Position, Peek),
     AskingStats(AskStats),
-}
-
-/// Whether the reader that carries the question is closed afterwards.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Owner {
-    Us,
-    Caller,
+    Found(End),
 }
 
 impl FindEnd {
@@ -54,14 +49,22 @@ impl FindEnd {
         Self { topic: topic.clone(), state: State::Subscribing(consumer, request) }
     }
 
-    /// Asks through a reader that is open already and stays so.
-    pub fn through(consumer: ConsumerId, topic: &PulsarTopic, io: &mut Io<'_>) -> Self {
-        Self { topic: topic.clone(), state: Self::ask_last(consumer, Owner::Caller, io) }
-    }
-
-    fn ask_last(consumer: ConsumerId, owner: Owner, io: &mut Io<'_>) -> State {
-        let request = io.pulsar.ask(io.now.instant, |id| command::get_last_message_id(consumer.0, id));
-        State::AskingLast(consumer, request, owner)
+    /// Looks for the end of the entry at `position`, which is known to hold `messages`.
+    pub fn behind(
+        topic: &PulsarTopic,
+        position: Position,
+        messages: u32,
+        io: &mut Io<'_>,
+    ) -> Result<Self, OffsetError> {
+        let end = match io.shared.config.offsets {
+            OffsetMode::MessageId => Some(message_id::after(position, messages)?),
+            OffsetMode::Index => io.shared.entries.end_offset(topic, position),
+        };
+        let state = match end {
+            Some(offset) => State::Found(End { offset, last: Some(position) }),
+            None => State::ReadingLast(position, Peek::new(topic, position, io)),
+        };
+        Ok(Self { topic: topic.clone(), state })
     }
 
     /// The end; `None` while it is awaited.
@@ -74,19 +77,18 @@ impl FindEnd {
                         io.pulsar.close_consumer(consumer, io.now.instant);
                         return Some(Err(error.into()));
                     }
-                    self.state = Self::ask_last(consumer, Owner::Us, io);
+                    let request = io.pulsar.ask(io.now.instant, |id| command::get_last_message_id(consumer.0, id));
+                    self.state = State::AskingLast(consumer, request);
                 }
-                State::AskingLast(consumer, request, owner) => {
+                State::AskingLast(consumer, request) => {
                     let reply = io.pulsar.take(*request)?;
-                    if *owner == Owner::Us {
-                        io.pulsar.close_consumer(*consumer, io.now.instant);
-                    }
+                    io.pulsar.close_consumer(*consumer, io.now.instant);
                     match self.after_last(reply, io) {
-                        Ok(Next::Done(end)) => return Some(Ok(end)),
-                        Ok(Next::State(state)) => self.state = state,
+                        Ok(state) => self.state = state,
                         Err(error) => return Some(Err(error)),
                     }
                 }
+                State::Found(end) => return Some(Ok(*end)),
                 State::ReadingLast(position, peek) => {
                     let position = *position;
                     return Some(match peek.poll(io)? {
@@ -115,14 +117,12 @@ impl FindEnd {
         }
     }
 
-    fn after_last(&self, reply: Result<Reply, PulsarError>, io: &mut Io<'_>) -> Result<Next, OffsetError> {
+    fn after_last(&self, reply: Result<Reply, PulsarError>, io: &mut Io<'_>) -> Result<State, OffsetError> {
         let Reply::LastMessage { last, mark_delete } = reply? else {
             return Err(PulsarError::Malformed("another answer to GET_LAST_MESSAGE_ID").into());
         };
         match (io.shared.config.offsets, last) {
-            (OffsetMode::MessageId, Some((position, messages))) => {
-                Ok(Next::Done(End { offset: message_id::after(position, messages)?, last: Some(position) }))
-            }
+            (_, Some((position, messages))) => Ok(Self::behind(&self.topic, position, messages, io)?.state),
             (OffsetMode::MessageId, None) => {
                 // The next entry will not come before this one, wherever the ledger ends.
                 let offset = match mark_delete {
@@ -132,13 +132,9 @@ impl FindEnd {
                     }
                     None => Offset::ZERO,
                 };
-                Ok(Next::Done(End { offset, last: None }))
+                Ok(State::Found(End { offset, last: None }))
             }
-            (OffsetMode::Index, Some((position, _))) => Ok(match io.shared.entries.end_offset(&self.topic, position) {
-                Some(offset) => Next::Done(End { offset, last: Some(position) }),
-                None => Next::State(State::ReadingLast(position, Peek::new(&self.topic, position, io))),
-            }),
-            (OffsetMode::Index, None) => Ok(Next::State(State::AskingStats(AskStats::new(&self.topic, io)))),
+            (OffsetMode::Index, None) => Ok(State::AskingStats(AskStats::new(&self.topic, io))),
         }
     }
 
@@ -156,16 +152,11 @@ impl FindEnd {
     /// Closes what is open, for an asker that is answered already.
     pub fn abandon(&mut self, io: &mut Io<'_>) {
         match &mut self.state {
-            State::Subscribing(consumer, _) | State::AskingLast(consumer, _, Owner::Us) => {
+            State::Subscribing(consumer, _) | State::AskingLast(consumer, _) => {
                 io.pulsar.close_consumer(*consumer, io.now.instant);
             }
             State::ReadingLast(_, peek) => peek.abandon(io),
-            State::AskingLast(_, _, Owner::Caller) | State::AskingStats(_) => {}
+            State::AskingStats(_) | State::Found(_) => {}
         }
     }
-}
-
-enum Next {
-    Done(End),
-    State(State),
 }

@@ -134,6 +134,15 @@ impl<'a> Entry<'a> {
         self.metadata.encrypted
     }
 
+    /// Whether KoP wrote it with `entryFormat` `kafka` or `mixed_kafka` (its AbstractEntryFormatter.java): no messages
+    /// are in there, though it counts some. Pulsar's Go client, too, puts properties on a batch as a whole, those of its first message; but
+    /// no message begins with zeros, as Kafka's batches do with their offset: its metadata has a size.
+    pub(crate) fn holds_kafka_records(&self) -> bool {
+        self.is_batch()
+            && self.payload.starts_with(&[0; 4])
+            && self.metadata.message.properties.has(b"entry.format", b"kafka")
+    }
+
     /// Whether it is a marker of the broker's own (transactions, replicated subscriptions): no message for anybody.
     pub const fn is_marker(&self) -> bool {
         self.metadata.marker
@@ -209,6 +218,8 @@ pub enum EntryError {
     DecompressedTooLarge,
     /// Part of a chunked message, which must be put together first.
     IncompleteChunk,
+    /// Its payload is Kafka's own record batches, as KoP keeps them.
+    KafkaRecords,
     /// A decompressor failed. The filter's fault.
     Internal,
 }
@@ -224,7 +235,8 @@ impl EntryError {
             | EntryError::UnknownCompression
             | EntryError::Decompression
             | EntryError::DecompressedTooLarge
-            | EntryError::IncompleteChunk => ResponseError::CorruptMessage,
+            | EntryError::IncompleteChunk
+            | EntryError::KafkaRecords => ResponseError::CorruptMessage,
             EntryError::Internal => ResponseError::UnknownServerError,
         }
     }
@@ -240,6 +252,7 @@ impl fmt::Display for EntryError {
             EntryError::Decompression => "the entry's payload does not decompress",
             EntryError::DecompressedTooLarge => "the entry's decompressed payload exceeds the limit",
             EntryError::IncompleteChunk => "the entry is one chunk of a message",
+            EntryError::KafkaRecords => "the entry is in KoP's format `kafka`",
             EntryError::Internal => "a decompressor failed",
         })
     }

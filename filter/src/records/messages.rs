@@ -45,6 +45,9 @@ pub(crate) fn open<'b>(
     if entry.chunk().is_some() {
         return Err(EntryError::IncompleteChunk);
     }
+    if entry.holds_kafka_records() {
+        return Err(EntryError::KafkaRecords);
+    }
     if entry.is_uncompressed() {
         return Ok(entry.payload);
     }

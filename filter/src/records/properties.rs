@@ -75,6 +75,11 @@ impl<'a> PropertyList<'a> {
         Some(())
     }
 
+    /// Whether there is a property `name` with that `value`.
+    pub(crate) fn has(&self, name: &[u8], value: &[u8]) -> bool {
+        self.plain.count > 0 && self.iter().any(|property| property == (name, value))
+    }
+
     /// The timestamp that event time could not carry.
     pub(crate) const fn timestamp(&self) -> Option<i64> {
         self.timestamp

@@ -18,7 +18,8 @@ pub use super::messages::ReadOptions;
 pub struct BatchSpan {
     /// Of the entry's first message, whether it is there or not.
     pub base_offset: i64,
-    /// Of the last record; one less than `base_offset` if there is none.
+    /// Of the entry's last message, whether it is there or not: so far the batch reaches, as in Kafka's own compacted logs. One less
+    /// than `base_offset` if there is no record.
     pub last_offset: i64,
     /// 0 if nothing was written: a marker, or compaction has taken everything out.
     pub records: u32,
@@ -71,9 +72,10 @@ fn write_batch(
         write_record(&item, &tally, decoded, out, |out| crcs.value(entry, &item, out));
     }
     let records = crcs.finish(entry, records_at, out)?;
-    let span = tally.span(base_offset, out.len().saturating_sub(start));
+    let last_place = entry.num_messages().saturating_sub(1);
+    let span = tally.span(base_offset, last_place, out.len().saturating_sub(start));
     if span.records > 0 {
-        write_header(&tally, base_offset, start, records, out)?;
+        write_header(&tally, base_offset, last_place, start, records, out)?;
     }
     Ok(span)
 }
@@ -132,11 +134,10 @@ struct Tally {
     records: u32,
     first_timestamp: i64,
     max_timestamp: i64,
-    last_place: u32,
 }
 
 impl Tally {
-    const EMPTY: Tally = Tally { records: 0, first_timestamp: -1, max_timestamp: -1, last_place: 0 };
+    const EMPTY: Tally = Tally { records: 0, first_timestamp: -1, max_timestamp: -1 };
 
     #[inline(always)]
     fn add(&mut self, item: &Item<'_>) {
@@ -146,14 +147,13 @@ impl Tally {
         }
         self.records = self.records.saturating_add(1);
         self.max_timestamp = self.max_timestamp.max(item.timestamp);
-        self.last_place = item.place;
     }
 
-    fn span(&self, base_offset: i64, bytes: usize) -> BatchSpan {
+    fn span(&self, base_offset: i64, last_place: u32, bytes: usize) -> BatchSpan {
         let empty = self.records == 0;
         BatchSpan {
             base_offset,
-            last_offset: base_offset.saturating_add(if empty { -1 } else { i64::from(self.last_place) }),
+            last_offset: base_offset.saturating_add(if empty { -1 } else { i64::from(last_place) }),
             records: self.records,
             first_timestamp: self.first_timestamp,
             max_timestamp: self.max_timestamp,
@@ -233,7 +233,14 @@ fn put_nullable_length(length: Option<usize>, fields: &mut Staging) {
 }
 
 /// Fills in the header in front of the records (DefaultRecordBatch.java).
-fn write_header(tally: &Tally, base_offset: i64, start: usize, records: Crc, out: &mut [u8]) -> Result<(), EntryError> {
+fn write_header(
+    tally: &Tally,
+    base_offset: i64,
+    last_place: u32,
+    start: usize,
+    records: Crc,
+    out: &mut [u8],
+) -> Result<(), EntryError> {
     let header_end = start.saturating_add(HEADER_BYTES);
     let records_len = out.len().saturating_sub(header_end);
     let length = i32::try_from(records_len.saturating_add(HEADER_BYTES - 12));
@@ -241,7 +248,7 @@ fn write_header(tally: &Tally, base_offset: i64, start: usize, records: Crc, out
 
     let mut covered = Staging::new();
     covered.put_slice(&0_i16.to_be_bytes()); // attributes: uncompressed, created by the client
-    covered.put_slice(&tally.last_place.to_be_bytes());
+    covered.put_slice(&last_place.to_be_bytes());
     covered.put_slice(&tally.first_timestamp.to_be_bytes());
     covered.put_slice(&tally.max_timestamp.to_be_bytes());
     covered.put_slice(&(-1_i64).to_be_bytes()); // producer id

@@ -13,19 +13,20 @@ pub struct TimedOffset {
     pub timestamp: i64,
 }
 
-/// The first record whose timestamp is not before `timestamp`, if the entry has one.
+/// The first record from offset `least` on whose timestamp is not before `timestamp`, if the entry has one.
 ///
 /// `base_offset` is the offset of the message with batch index 0, here as everywhere.
 pub fn first_at_or_after(
     entry: &Entry<'_>,
     base_offset: i64,
+    least: i64,
     timestamp: i64,
     options: &ReadOptions,
     scratch: &mut Scratch,
 ) -> Result<Option<TimedOffset>, EntryError> {
     let mut found = None;
     walk(entry, base_offset, options, scratch, |record| {
-        if record.timestamp >= timestamp {
+        if record.offset >= least && record.timestamp >= timestamp {
             found = Some(record);
         }
         found.is_none()
@@ -33,16 +34,17 @@ pub fn first_at_or_after(
     Ok(found)
 }
 
-/// The record with the greatest timestamp, the first of several; none if the entry has no record.
+/// Of the records from offset `least` on, the one with the greatest timestamp, the first of several; none if there is no record.
 pub fn greatest(
     entry: &Entry<'_>,
     base_offset: i64,
+    least: i64,
     options: &ReadOptions,
     scratch: &mut Scratch,
 ) -> Result<Option<TimedOffset>, EntryError> {
     let mut greatest: Option<TimedOffset> = None;
     walk(entry, base_offset, options, scratch, |record| {
-        if greatest.is_none_or(|so_far| record.timestamp > so_far.timestamp) {
+        if record.offset >= least && greatest.is_none_or(|so_far| record.timestamp > so_far.timestamp) {
             greatest = Some(record);
         }
         true

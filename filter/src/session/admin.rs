@@ -1,10 +1,12 @@
 //! Calls to Pulsar's admin REST, which the host carries out.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use bytes::Bytes;
 
+use super::table::{Look, Table};
+use super::wake::Waker;
 use crate::error::AdminError;
 use crate::time::Instant;
 
@@ -85,17 +87,11 @@ impl HttpReply {
     }
 }
 
-#[derive(Debug)]
-enum Slot {
-    Waiting { deadline: Instant },
-    Answered { reply: Result<HttpReply, AdminError>, until: Instant },
-}
-
 /// The calls of one connection.
 #[derive(Debug, Default)]
 pub struct AdminCalls {
     last: u64,
-    slots: BTreeMap<CallId, Slot>,
+    table: Table<CallId, Result<HttpReply, AdminError>>,
     queue: VecDeque<(CallId, HttpRequest)>,
     in_flight: usize,
 }
@@ -106,10 +102,10 @@ impl AdminCalls {
         self.last = self.last.wrapping_add(1);
         let id = CallId(self.last);
         let until = now + CALL_TIMEOUT.saturating_mul(3);
+        self.table.open(id, until);
         if self.queue.len() >= MAX_QUEUED {
-            self.slots.insert(id, Slot::Answered { reply: Err(AdminError::Unreachable), until });
+            self.table.answer(id, Err(AdminError::Unreachable), until);
         } else {
-            self.slots.insert(id, Slot::Waiting { deadline: until });
             self.queue.push_back((id, HttpRequest { method, path, body, timeout: CALL_TIMEOUT }));
         }
         id
@@ -128,44 +124,30 @@ impl AdminCalls {
     /// The host's answer.
     pub fn answer(&mut self, id: CallId, reply: Result<HttpReply, AdminError>, now: Instant) {
         self.in_flight = self.in_flight.saturating_sub(1);
-        if let Some(slot @ Slot::Waiting { .. }) = self.slots.get_mut(&id) {
-            *slot = Slot::Answered { reply, until: now + CALL_TIMEOUT };
-        }
+        self.table.answer(id, reply, now + CALL_TIMEOUT);
     }
 
     /// Takes the answer; `None` while it is awaited.
     pub fn take(&mut self, id: CallId) -> Option<Result<HttpReply, AdminError>> {
-        match self.slots.get(&id) {
-            Some(Slot::Waiting { .. }) => None,
-            Some(Slot::Answered { .. }) => match self.slots.remove(&id) {
-                Some(Slot::Answered { reply, .. }) => Some(reply),
-                Some(Slot::Waiting { .. }) | None => Some(Err(AdminError::Unreachable)),
-            },
-            None => Some(Err(AdminError::Unreachable)),
+        match self.table.take(id) {
+            Look::Waiting => None,
+            Look::Answered(reply) => Some(reply),
+            Look::Gone => Some(Err(AdminError::Unreachable)),
         }
     }
 
     /// Answers what is overdue and drops what nobody fetched.
     pub fn expire(&mut self, now: Instant) {
-        for slot in self.slots.values_mut() {
-            if matches!(slot, Slot::Waiting { deadline } if *deadline <= now) {
-                *slot = Slot::Answered { reply: Err(AdminError::Unreachable), until: now + CALL_TIMEOUT };
-            }
-        }
-        self.slots.retain(|_, slot| match slot {
-            Slot::Waiting { .. } => true,
-            Slot::Answered { until, .. } => *until > now,
-        });
+        self.table.expire(now, || Err(AdminError::Unreachable), now + CALL_TIMEOUT);
     }
 
-    /// When [`AdminCalls::expire`] has work next.
+    /// When [`AdminCalls::expire`] may have work next, and no later than it has.
     pub fn next_deadline(&self) -> Option<Instant> {
-        self.slots
-            .values()
-            .map(|slot| match slot {
-                Slot::Waiting { deadline } => *deadline,
-                Slot::Answered { until, .. } => *until,
-            })
-            .min()
+        self.table.next_deadline()
+    }
+
+    /// Who asks from now on, instead of whom.
+    pub fn set_asker(&mut self, asker: Option<Waker>) -> Option<Waker> {
+        self.table.set_asker(asker)
     }
 }

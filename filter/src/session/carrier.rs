@@ -12,6 +12,7 @@ use crate::session::admin::{CallId, HttpReply, Method};
 use crate::session::io::Io;
 use crate::session::producer_events::ProducerEvent;
 use crate::session::requests::Reply;
+use crate::time::Instant;
 use crate::topics::let_go::LetGo;
 
 /// One group's.
@@ -66,6 +67,11 @@ impl Carriers {
         }
     }
 
+    /// When to poll them although nothing happened.
+    pub(super) fn next_wake(&self) -> Option<Instant> {
+        self.0.values().filter_map(|carrier| carrier.letting_go.as_ref()?.next_wake()).min()
+    }
+
     /// Whether the connection carries no group.
     pub(super) fn is_empty(&self) -> bool {
         self.0.is_empty()
@@ -104,7 +110,7 @@ impl Carrier {
                 let topic = group.topic(&io.shared.config);
                 let unique = io.shared.random.next_u64();
                 let (consumer, request) =
-                    io.pulsar.subscribe(topic.as_str(), start, &io.client.id, None, unique, io.now.instant);
+                    io.pulsar.subscribe(topic.as_str(), start.into(), &io.client.id, None, unique, io.now.instant);
                 self.reader = Some(Reader { consumer, opening: Some(request), asking: None, closed: false });
             }
             Command::Flow(permits) => {

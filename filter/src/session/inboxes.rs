@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use bytes::Bytes;
 
+use super::wake::Waker;
 use crate::error::PulsarError;
 use crate::ids::{ConsumerId, Position, RequestId};
 use crate::time::Instant;
@@ -28,6 +29,15 @@ struct Inbox {
     request: Option<RequestId>,
     /// Peeks are short: one that outlives this is closed, whoever forgot it.
     expires: Option<Instant>,
+    /// Who reads.
+    reader: Option<Waker>,
+}
+
+impl Inbox {
+    fn end(&mut self) {
+        self.ended = true;
+        self.reader.iter().for_each(Waker::wake);
+    }
 }
 
 /// What a consumer that was closed here leaves to do.
@@ -43,12 +53,15 @@ pub struct Left {
 #[derive(Debug, Default)]
 pub struct Inboxes {
     by_consumer: BTreeMap<ConsumerId, Inbox>,
+    /// No consumer is overdue before it.
+    not_before: Option<Instant>,
 }
 
 impl Inboxes {
     /// A new consumer, closed at `expires` at the latest.
-    pub fn open(&mut self, consumer: ConsumerId, expires: Option<Instant>) {
-        self.by_consumer.insert(consumer, Inbox { expires, ..Inbox::default() });
+    pub fn open(&mut self, consumer: ConsumerId, expires: Option<Instant>, reader: Option<Waker>) {
+        self.by_consumer.insert(consumer, Inbox { expires, reader, ..Inbox::default() });
+        self.not_before = self.not_before.into_iter().chain(expires).min();
     }
 
     /// The SUBSCRIBE that opens it.
@@ -63,9 +76,10 @@ impl Inboxes {
         let Some(inbox) = self.by_consumer.get_mut(&consumer) else { return };
         if inbox.messages.len() < MAX_INBOX_ENTRIES {
             inbox.messages.push_back(message);
+            inbox.reader.iter().for_each(Waker::wake);
         } else {
             // More than was permitted: the reader starts over rather than skip an entry.
-            inbox.ended = true;
+            inbox.end();
         }
     }
 
@@ -82,32 +96,40 @@ impl Inboxes {
     /// The broker closed the consumer: what it sent before can still be taken.
     pub fn end(&mut self, consumer: ConsumerId) {
         if let Some(inbox) = self.by_consumer.get_mut(&consumer) {
-            inbox.ended = true;
+            inbox.end();
         }
     }
 
     /// The connection is gone, and every consumer with it.
     pub fn end_all(&mut self) {
-        for inbox in self.by_consumer.values_mut() {
-            inbox.ended = true;
-        }
+        self.by_consumer.values_mut().for_each(Inbox::end);
     }
 
     /// Drops a consumer and what it still had.
     pub fn close(&mut self, consumer: ConsumerId) -> Option<Left> {
         let inbox = self.by_consumer.remove(&consumer)?;
+        if self.by_consumer.is_empty() {
+            self.not_before = None;
+        }
+        // Whoever still waits for an entry is told that none will come.
+        inbox.reader.iter().for_each(Waker::wake);
         Some(Left { request: inbox.request, open: !inbox.ended })
     }
 
-    /// Consumers that outlived their time.
-    pub fn overdue(&self, now: Instant) -> Vec<ConsumerId> {
-        let overdue = |inbox: &Inbox| inbox.expires.is_some_and(|expires| expires <= now);
-        self.by_consumer.iter().filter(|(_, inbox)| overdue(inbox)).map(|(id, _)| *id).collect()
+    /// Consumers that outlived their time, to be closed.
+    pub fn overdue(&mut self, now: Instant) -> Vec<ConsumerId> {
+        if self.not_before.is_none_or(|due| due > now) {
+            return Vec::new();
+        }
+        let expiring = self.by_consumer.iter().filter_map(|(id, inbox)| Some((*id, inbox.expires?)));
+        let (overdue, later): (Vec<_>, Vec<_>) = expiring.partition(|(_, expires)| *expires <= now);
+        self.not_before = later.into_iter().map(|(_, expires)| expires).min();
+        overdue.into_iter().map(|(id, _)| id).collect()
     }
 
-    /// When the first of them does.
+    /// When the first of them may do so, and no later than it does: what is exact would have to be found anew whenever one is closed.
     pub fn next_deadline(&self) -> Option<Instant> {
-        self.by_consumer.values().filter_map(|inbox| inbox.expires).min()
+        self.not_before
     }
 
     /// Consumers that are open.

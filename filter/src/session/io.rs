@@ -2,6 +2,7 @@
 
 use super::admin::AdminCalls;
 use super::pulsar_conn::PulsarConn;
+use super::wake::Waker;
 use crate::config::HostPort;
 use crate::ids::ConnectionId;
 use crate::time::Now;
@@ -42,4 +43,20 @@ pub struct Io<'a> {
     pub client: &'a Client,
     /// Both clocks.
     pub now: Now,
+}
+
+impl Io<'_> {
+    /// Whoever asks at the moment, if it is a part of something.
+    pub fn asker(&self) -> Option<Waker> {
+        self.pulsar.asker()
+    }
+
+    /// What is asked meanwhile wakes `asker` when it is answered.
+    pub fn asked_by<T>(&mut self, asker: Waker, ask: impl FnOnce(&mut Self) -> T) -> T {
+        let before = (self.pulsar.set_asker(Some(asker.clone())), self.admin.set_asker(Some(asker)));
+        let asked = ask(self);
+        self.pulsar.set_asker(before.0);
+        self.admin.set_asker(before.1);
+        asked
+    }
 }

@@ -13,7 +13,9 @@ pub mod producer_events;
 pub mod pulsar_conn;
 mod replies;
 pub mod requests;
-mod subscriptions;
+pub mod subscriptions;
+pub mod table;
+pub mod wake;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -26,6 +28,7 @@ use crate::error::{AdminError, PulsarError};
 use crate::fetch::readers::Readers;
 use crate::ids::ConnectionId;
 use crate::kafka::header::RequestHeader;
+use crate::offsets::floors::questions::FloorQuestions;
 use crate::produce::producers::Producers;
 use crate::pulsar::command::Credentials;
 use crate::sync::link::{Action, Joint, Window, act};
@@ -73,6 +76,7 @@ pub struct Session {
     close: bool,
     housekeeping: Instant,
     policies: Vec<CheckPolicies>,
+    floors: FloorQuestions,
 }
 
 impl std::fmt::Debug for Session {
@@ -106,6 +110,7 @@ impl Session {
             close: false,
             housekeeping: now.instant + HOUSEKEEPING,
             policies: Vec::new(),
+            floors: FloorQuestions::default(),
         }
     }
 
@@ -185,6 +190,7 @@ impl Session {
         self.tell_what_is_lost(shared);
         self.pulsar.fail(PulsarError::Disconnected, now.instant);
         shared.groups.detach(self.client.connection, now);
+        shared.floors.detach(self.client.connection);
         let mut context = context(
             &mut self.pulsar,
             &mut self.admin,
@@ -291,6 +297,7 @@ impl Session {
             self.policies.push(CheckPolicies::new(Purpose::Groups, &mut context.io));
         }
         self.policies.retain_mut(|check| !check.poll(&mut context.io));
+        self.floors.poll(&mut context.io);
         // Before the producers, which take all events of producers that are left.
         self.carriers.poll(&mut context.io);
         context.producers.poll(&mut context.io);
@@ -319,6 +326,8 @@ impl Session {
                 break;
             }
         }
+        // What was wanted just now goes out with this event.
+        self.floors.poll(&mut context.io);
         for (seq, request, answer) in settled {
             self.settle(seq, request.api, request.since, answer, shared, now);
         }
@@ -425,9 +434,11 @@ impl Session {
             self.pulsar.next_deadline(),
             self.admin.next_deadline(),
             self.producers.next_deadline(),
+            self.floors.next_wake(),
             exchanges,
             readers,
             polled,
+            self.carriers.next_wake(),
         ]
         .into_iter()
         .flatten()
@@ -439,6 +450,11 @@ impl Session {
     /// Requests in flight, tickets and readers: nothing of these may be left when a client is through.
     pub fn open_work(&self) -> usize {
         self.in_flight.len().saturating_add(self.producers.open_tickets())
+    }
+
+    /// Questions put to the broker, and looks at them, for tests.
+    pub fn asked_and_looked(&self) -> (u64, u64) {
+        self.pulsar.asked_and_looked()
     }
 
     /// Bytes that wait on this connection.

@@ -44,6 +44,8 @@ pub enum Next {
 pub struct Ownership {
     known: BTreeMap<String, Instant>,
     waiting: BTreeMap<RequestId, Waiting>,
+    /// The lookup of each topic that is waited for.
+    lookups: BTreeMap<String, RequestId>,
 }
 
 impl Ownership {
@@ -54,7 +56,7 @@ impl Ownership {
 
     /// Puts a command behind a lookup of its topic that is under way; gives it back if none is.
     pub fn join(&mut self, topic: &str, request: RequestId, command: BaseCommand) -> Option<BaseCommand> {
-        match self.waiting.values_mut().find(|waiting| waiting.topic == topic) {
+        match self.lookups.get(topic).and_then(|lookup| self.waiting.get_mut(lookup)) {
             Some(waiting) => {
                 waiting.commands.push((request, command));
                 None
@@ -73,12 +75,14 @@ impl Ownership {
         command: BaseCommand,
     ) {
         let commands = vec![(request, command)];
+        self.lookups.insert(topic.to_owned(), lookup);
         self.waiting.insert(lookup, Waiting { topic: topic.to_owned(), authoritative: false, deadline, commands });
     }
 
     /// `lookup` was asked again for the same commands.
     pub fn claim(&mut self, before: RequestId, lookup: RequestId) {
         if let Some(waiting) = self.waiting.remove(&before) {
+            self.lookups.insert(waiting.topic.clone(), lookup);
             self.waiting.insert(lookup, Waiting { authoritative: true, ..waiting });
         }
     }
@@ -98,6 +102,7 @@ impl Ownership {
             return Some(Next::Claim(waiting.topic.clone()));
         }
         let waiting = self.waiting.remove(&lookup)?;
+        self.lookups.remove(&waiting.topic);
         Some(match reply {
             Ok(_) => {
                 if self.known.len() >= MAX_TOPICS {
@@ -112,7 +117,14 @@ impl Ownership {
 
     /// Forgets lookups that were not answered in time; who waited for them is told by a deadline of its own.
     pub fn expire(&mut self, now: Instant) {
-        self.waiting.retain(|_, waiting| waiting.deadline > now);
+        let Self { waiting, lookups, .. } = self;
+        waiting.retain(|_, waiting| {
+            let keep = waiting.deadline > now;
+            if !keep {
+                lookups.remove(&waiting.topic);
+            }
+            keep
+        });
     }
 
     /// The broker gave something up: whatever was known may be over.

@@ -10,7 +10,8 @@ use super::ownership::{Next, Ownership};
 use super::producer_events::ProducerEvent;
 use super::replies::{position_of, reply_of};
 use super::requests::{Reply, Requests};
-use super::subscriptions::{self, client_metadata, message_id};
+use super::subscriptions::{self, Start, client_metadata, message_id};
+use super::wake::Waker;
 use crate::error::PulsarError;
 use crate::frame::Splitter;
 use crate::ids::{ConsumerId, Position, ProducerId, RequestId};
@@ -303,6 +304,16 @@ impl PulsarConn {
         id
     }
 
+    /// Who asks at the moment, for a part of whatever does.
+    pub fn asker(&self) -> Option<Waker> {
+        self.requests.asker()
+    }
+
+    /// Who asks from now on, instead of whom.
+    pub fn set_asker(&mut self, asker: Option<Waker>) -> Option<Waker> {
+        self.requests.set_asker(asker)
+    }
+
     /// Takes an answer; `None` while it is awaited.
     pub fn take(&mut self, id: RequestId) -> Option<Result<Reply, PulsarError>> {
         self.requests.take(id)
@@ -319,7 +330,7 @@ impl PulsarConn {
     pub fn subscribe(
         &mut self,
         topic: &str,
-        start: Position,
+        start: Start,
         client_id: &str,
         expires: Option<Instant>,
         unique: u64,
@@ -327,7 +338,7 @@ impl PulsarConn {
     ) -> (ConsumerId, RequestId) {
         self.last_consumer = self.last_consumer.wrapping_add(1);
         let consumer = ConsumerId(self.last_consumer);
-        self.inboxes.open(consumer, expires);
+        self.inboxes.open(consumer, expires, self.requests.asker());
         let request = self.ask_owner(topic, now, |request_id| {
             subscriptions::reader(topic, start, client_id, unique, consumer, request_id)
         });
@@ -342,7 +353,7 @@ impl PulsarConn {
         let consumer = ConsumerId(self.last_consumer);
         let request =
             self.ask_owner(topic, now, |request_id| subscriptions::guard(topic, client_id, consumer, request_id));
-        self.inboxes.open(consumer, None);
+        self.inboxes.open(consumer, None, self.requests.asker());
         self.inboxes.opened_by(consumer, request);
         (consumer, request)
     }
@@ -462,6 +473,11 @@ impl PulsarConn {
     /// Whether the broker owes an answer or a message that an exchange waits for.
     pub fn expects_frames(&self) -> bool {
         self.ping_deadline.is_some()
+    }
+
+    /// See [`Requests::asked_and_looked`].
+    pub fn asked_and_looked(&self) -> (u64, u64) {
+        self.requests.asked_and_looked()
     }
 
     /// Consumers that are open.

@@ -1,8 +1,9 @@
 //! Questions to the broker that wait for an answer, by `request_id`.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::table::{Look, Table};
+use super::wake::Waker;
 use crate::error::PulsarError;
 use crate::ids::{Position, RequestId};
 use crate::time::Instant;
@@ -51,17 +52,11 @@ pub struct LookupReply {
     pub url: String,
 }
 
-#[derive(Debug)]
-enum Slot {
-    Waiting { deadline: Instant },
-    Answered { reply: Result<Reply, PulsarError>, until: Instant },
-}
-
-/// The table. Every question ends with an answer, in time.
+/// Every question ends with an answer, in time.
 #[derive(Debug, Default)]
 pub struct Requests {
     last: u64,
-    slots: BTreeMap<RequestId, Slot>,
+    table: Table<RequestId, Result<Reply, PulsarError>>,
 }
 
 impl Requests {
@@ -69,80 +64,66 @@ impl Requests {
     pub fn open(&mut self, deadline: Instant) -> RequestId {
         self.last = self.last.wrapping_add(1);
         let id = RequestId(self.last);
-        let slot = if self.slots.len() < MAX_REQUESTS {
-            Slot::Waiting { deadline }
-        } else {
-            Slot::Answered { reply: Err(PulsarError::TooManyRequests), until: deadline }
-        };
-        self.slots.insert(id, slot);
+        let is_full = self.table.count() >= MAX_REQUESTS;
+        self.table.open(id, deadline);
+        if is_full {
+            self.table.answer(id, Err(PulsarError::TooManyRequests), deadline);
+        }
         id
     }
 
     /// Whether the question still waits; else its command need not be sent.
     pub fn is_waiting(&self, id: RequestId) -> bool {
-        matches!(self.slots.get(&id), Some(Slot::Waiting { .. }))
+        self.table.is_waiting(id)
     }
 
     /// Records an answer. One that nobody waits for any more is dropped.
     pub fn answer(&mut self, id: RequestId, reply: Result<Reply, PulsarError>, now: Instant) {
-        if let Some(slot @ Slot::Waiting { .. }) = self.slots.get_mut(&id) {
-            *slot = Slot::Answered { reply, until: now + UNCLAIMED };
-        }
+        self.table.answer(id, reply, now + UNCLAIMED);
     }
 
     /// Takes the answer; `None` while it is awaited.
     pub fn take(&mut self, id: RequestId) -> Option<Result<Reply, PulsarError>> {
-        match self.slots.get(&id) {
-            Some(Slot::Waiting { .. }) => None,
-            Some(Slot::Answered { .. }) => match self.slots.remove(&id) {
-                Some(Slot::Answered { reply, .. }) => Some(reply),
-                Some(Slot::Waiting { .. }) | None => Some(Err(PulsarError::Disconnected)),
-            },
-            None => Some(Err(PulsarError::Malformed("the answer was taken before"))),
+        match self.table.take(id) {
+            Look::Waiting => None,
+            Look::Answered(reply) => Some(reply),
+            Look::Gone => Some(Err(PulsarError::Malformed("the answer was taken before"))),
         }
     }
 
     /// Nobody waits for this answer any more.
     pub fn forget(&mut self, id: RequestId) {
-        self.slots.remove(&id);
+        self.table.forget(id);
     }
 
     /// Answers what is overdue and drops what nobody fetched.
     pub fn expire(&mut self, now: Instant) {
-        for slot in self.slots.values_mut() {
-            if matches!(slot, Slot::Waiting { deadline } if *deadline <= now) {
-                *slot = Slot::Answered { reply: Err(PulsarError::TimedOut), until: now + UNCLAIMED };
-            }
-        }
-        self.slots.retain(|_, slot| match slot {
-            Slot::Waiting { .. } => true,
-            Slot::Answered { until, .. } => *until > now,
-        });
+        self.table.expire(now, || Err(PulsarError::TimedOut), now + UNCLAIMED);
     }
 
     /// The connection is of no use any more: everything waiting gets `error`.
     pub fn fail_all(&mut self, error: &PulsarError, now: Instant) {
-        for slot in self.slots.values_mut() {
-            if matches!(slot, Slot::Waiting { .. }) {
-                *slot = Slot::Answered { reply: Err(error.clone()), until: now + UNCLAIMED };
-            }
-        }
+        self.table.answer_all(|| Err(error.clone()), now + UNCLAIMED);
     }
 
-    /// When [`Requests::expire`] has work next.
+    /// When [`Requests::expire`] may have work next, and no later than it has.
     pub fn next_deadline(&self) -> Option<Instant> {
-        self.slots
-            .values()
-            .map(|slot| match slot {
-                Slot::Waiting { deadline } => *deadline,
-                Slot::Answered { until, .. } => *until,
-            })
-            .min()
+        self.table.next_deadline()
     }
 
-    /// Whether any answer is awaited.
-    pub fn any_waiting(&self) -> bool {
-        self.slots.values().any(|slot| matches!(slot, Slot::Waiting { .. }))
+    /// Who asks at the moment.
+    pub fn asker(&self) -> Option<Waker> {
+        self.table.asker()
+    }
+
+    /// Who asks from now on, instead of whom.
+    pub fn set_asker(&mut self, asker: Option<Waker>) -> Option<Waker> {
+        self.table.set_asker(asker)
+    }
+
+    /// Questions that were asked, and how often somebody looked whether one is answered: the work that they made.
+    pub fn asked_and_looked(&self) -> (u64, u64) {
+        (self.last, self.table.looks())
     }
 }
 

@@ -8,10 +8,31 @@ use crate::pulsar::proto::{BaseCommand, CommandSubscribe, KeyValue, MessageIdDat
 /// Name of the durable subscription on a group's log.
 const GUARD: &str = "kafka-group";
 
-/// A reader from `start` (inclusive, by entry), on a subscription of its own.
+/// What a reader reads, and from where (inclusive, by entry).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Start {
+    position: Position,
+    compacted: bool,
+}
+
+impl Start {
+    /// A reader that is not shown what compaction took out of the topic. Where nothing was compacted it reads the log as it is.
+    pub fn compacted(position: Position) -> Self {
+        Self { position, compacted: true }
+    }
+}
+
+/// The log as it is, whatever was compacted.
+impl From<Position> for Start {
+    fn from(position: Position) -> Self {
+        Self { position, compacted: false }
+    }
+}
+
+/// A reader on a subscription of its own.
 pub(super) fn reader(
     topic: &str,
-    start: Position,
+    start: Start,
     client_id: &str,
     unique: u64,
     consumer: ConsumerId,
@@ -25,8 +46,9 @@ pub(super) fn reader(
         request_id,
         consumer_name: Some(client_id.to_owned()),
         durable: Some(false),
-        start_message_id: Some(message_id(start)),
+        start_message_id: Some(message_id(start.position)),
         metadata: client_metadata(client_id),
+        read_compacted: start.compacted.then_some(true),
         initial_position: Some(command_subscribe::InitialPosition::Latest.into()),
         force_topic_creation: Some(false),
         ..CommandSubscribe::default()

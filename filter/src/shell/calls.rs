@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use proxy_wasm::types::{BufferType, LogLevel};
+use proxy_wasm::types::{BufferType, LogLevel, MapType};
 
 use crate::worker::metrics::Kind;
 
@@ -16,6 +16,13 @@ unsafe extern "C" {
     fn proxy_set_buffer_bytes(kind: u32, start: usize, length: usize, data: *const u8, size: usize) -> u32;
     fn proxy_continue_stream(stream: u32) -> u32;
     fn proxy_close_stream(stream: u32) -> u32;
+    fn proxy_get_header_map_value(
+        map: u32,
+        key: *const u8,
+        key_size: usize,
+        data: *mut *mut u8,
+        size: *mut usize,
+    ) -> u32;
     fn proxy_set_effective_context(id: u32) -> u32;
     fn proxy_get_current_time_nanoseconds(nanos: *mut u64) -> u32;
     fn proxy_set_tick_period_milliseconds(millis: u32) -> u32;
@@ -42,6 +49,23 @@ pub(super) fn buffer(kind: BufferType, length: usize) -> Option<Bytes> {
         }
         Some(Bytes::from(Vec::from_raw_parts(data, size, size)))
     }
+}
+
+/// The status of the HTTP answer that is being told; `None` where there is no answer: the host has no headers then, and says so with
+/// `BAD_ARGUMENT` (`Context::getMap`), at which the SDK's wrapper panics.
+pub(super) fn http_status() -> Option<u16> {
+    const STATUS: &[u8] = b":status";
+    let (mut data, mut size) = (std::ptr::null_mut(), 0);
+    let map = MapType::HttpCallResponseHeaders as u32;
+    // SAFETY: as in `buffer`; the host reads the key before it returns.
+    let value = unsafe {
+        let (key, data, size) = (STATUS.as_ptr(), &raw mut data, &raw mut size);
+        if proxy_get_header_map_value(map, key, STATUS.len(), data, size) != OK || (*data).is_null() {
+            return None;
+        }
+        Vec::from_raw_parts(*data, *size, *size)
+    };
+    std::str::from_utf8(&value).ok()?.parse().ok()
 }
 
 /// Puts `bytes` in place of all that the host's buffer holds.

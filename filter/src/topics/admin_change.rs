@@ -122,8 +122,9 @@ impl AdminChange {
             AdminError::Status(412, reason) if self.method != Method::Delete => {
                 self.repeats != Repeats::Differ && reason.contains("cache")
             }
+            // 504 is the host's word for an answer that did not come in time.
+            AdminError::Status(504, _) | AdminError::Unreachable => self.repeats == Repeats::Agree,
             AdminError::Status(409 | 412 | 429 | 500..=599, _) => self.repeats != Repeats::Differ,
-            AdminError::Unreachable => self.repeats == Repeats::Agree,
             AdminError::Status(..) | AdminError::NotConfigured | AdminError::Malformed(_) => false,
         }
     }

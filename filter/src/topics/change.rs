@@ -87,7 +87,9 @@ pub trait Change {
 #[derive(Debug)]
 pub struct Changes<K, C: Change> {
     rows: Vec<Row<K, C>>,
-    open: VecDeque<usize>,
+    /// At most [`MAX_UNDER_WAY`].
+    under_way: Vec<usize>,
+    waiting: VecDeque<usize>,
 }
 
 #[derive(Debug)]
@@ -104,7 +106,7 @@ enum State<C: Change> {
 
 impl<K, C: Change> Default for Changes<K, C> {
     fn default() -> Self {
-        Self { rows: Vec::new(), open: VecDeque::new() }
+        Self { rows: Vec::new(), under_way: Vec::new(), waiting: VecDeque::new() }
     }
 }
 
@@ -113,7 +115,7 @@ impl<K, C: Change> Changes<K, C> {
     pub fn push(&mut self, key: K, change: Result<C, Refused>) {
         let state = match change {
             Ok(change) => {
-                self.open.push_back(self.rows.len());
+                self.waiting.push_back(self.rows.len());
                 State::Open(change)
             }
             Err(refused) => State::Settled(Err(refused)),
@@ -123,26 +125,28 @@ impl<K, C: Change> Changes<K, C> {
 
     /// Carries the changes on; whether all are settled.
     pub fn poll(&mut self, io: &mut Io<'_>) -> bool {
-        let mut under_way = 0;
         let rows = &mut self.rows;
-        self.open.retain(|at| {
+        let mut is_open = |at: &usize| {
             let Some(row) = rows.get_mut(*at) else { return false };
             let State::Open(change) = &mut row.state else { return false };
-            if under_way == MAX_UNDER_WAY {
-                return true;
+            let Some(outcome) = change.poll(io) else { return true };
+            row.state = State::Settled(outcome);
+            false
+        };
+        self.under_way.retain(&mut is_open);
+        while self.under_way.len() < MAX_UNDER_WAY
+            && let Some(next) = self.waiting.pop_front()
+        {
+            if is_open(&next) {
+                self.under_way.push(next);
             }
-            match change.poll(io) {
-                Some(outcome) => row.state = State::Settled(outcome),
-                None => under_way = under_way.saturating_add(1),
-            }
-            matches!(row.state, State::Open(_))
-        });
-        self.open.is_empty()
+        }
+        self.under_way.is_empty()
     }
 
     /// When to poll although nothing happened.
     pub fn next_wake(&self) -> Option<Instant> {
-        let rows = self.open.iter().take(MAX_UNDER_WAY).filter_map(|at| self.rows.get(*at));
+        let rows = self.under_way.iter().filter_map(|at| self.rows.get(*at));
         rows.filter_map(|row| match &row.state {
             State::Open(change) => change.next_wake(),
             State::Settled(_) => None,
@@ -152,7 +156,8 @@ impl<K, C: Change> Changes<K, C> {
 
     /// Every topic with its outcome; what is still open is overdue.
     pub fn take(&mut self, io: &mut Io<'_>) -> impl Iterator<Item = (K, Result<C::Made, Refused>)> {
-        self.open.clear();
+        self.under_way.clear();
+        self.waiting.clear();
         std::mem::take(&mut self.rows).into_iter().map(|row| {
             let outcome = match row.state {
                 State::Open(mut change) => Err(change.overdue(io)),
@@ -167,6 +172,7 @@ impl<K, C: Change> Changes<K, C> {
 pub fn forget(topic: &KafkaTopic, partitions: u32, io: &mut Io<'_>) {
     let shared = &mut *io.shared;
     shared.partitions.forget(topic);
+    shared.floors.forget(&topic.base(&shared.config));
     let known = partitions.min(shared.config.lookup_cache_entries);
     let of_partitions: Vec<PulsarTopic> = (0..known).map(|index| topic.partition(&shared.config, index)).collect();
     for topic in of_partitions.iter().chain([&topic.base(&shared.config)]) {

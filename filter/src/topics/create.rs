@@ -8,6 +8,7 @@ use super::change::{Change, Refused, forget};
 use super::configs::converge::Converge;
 use super::configs::plan::Plan;
 use super::configs::pulsar::TopicPolicies;
+use super::configs::settle::Settle;
 use super::confirm::{Confirm, Wanted};
 use super::name::KafkaTopic;
 use super::partitions::CountPartitions;
@@ -41,14 +42,17 @@ impl NewTopic {
 
 /// ```text
 /// New ──nothing against it──▶ Creating ──▶ Confirming ──▶ Configuring ──▶ done
-///  │                                                          └──Pulsar refuses──▶ TakingBack ──▶ done
-///  └──only to be validated, or refused for something else──▶ Looking ──▶ done
+///  │                             │                            └──Pulsar refuses──▶ TakingBack ──▶ done
+///  │                             └──it exists──▶ Settling ──▶ done
+///  └──only to be validated, or nobody to make it, or refused for something else──▶ Looking ──▶ done
 /// ```
 #[derive(Debug)]
 enum State {
     New,
     Looking(CountPartitions),
     Creating(u32, AdminChange),
+    /// Whoever is told that a topic exists may ask for its configurations: if another client is making it, they come a moment later.
+    Settling(Settle),
     Confirming(Confirm),
     Configuring(Converge),
     TakingBack(AdminChange, Refused),
@@ -61,12 +65,14 @@ pub struct CreateTopic {
     /// What to make, or what is wrong with the request. That the topic exists goes before that, as in Kafka.
     new: Result<NewTopic, Refused>,
     validate_only: bool,
+    /// When the request came.
+    asked: Instant,
     state: State,
 }
 
 impl CreateTopic {
     /// Not yet begun.
-    pub fn new(topic: KafkaTopic, new: Result<NewTopic, Refused>, validate_only: bool) -> Self {
+    pub fn new(topic: KafkaTopic, new: Result<NewTopic, Refused>, validate_only: bool, asked: Instant) -> Self {
         let new = if topic.can_be_partitioned() {
             new
         } else {
@@ -75,7 +81,7 @@ impl CreateTopic {
                 "Topic name is invalid: Pulsar makes no partitioned topic whose name contains '-partition-'",
             ))
         };
-        Self { topic, new, validate_only, state: State::New }
+        Self { topic, new, validate_only, asked, state: State::New }
     }
 
     fn exists(&self) -> Refused {
@@ -105,9 +111,6 @@ impl CreateTopic {
 
     /// What Pulsar means by each status when a topic is to be created (`AdminResource.internalCreatePartitionedTopic`).
     fn refused(&self, error: &AdminError, io: &mut Io<'_>) -> Refused {
-        if let AdminError::Status(409, _) = error {
-            return self.exists();
-        }
         let refused = Refused::by_admin(error);
         io.shared.log.warn(format!("topic {} was not created: {}", self.topic, error.message()));
         match error {
@@ -137,11 +140,23 @@ impl Change for CreateTopic {
                 }
                 State::Creating(count, change) => {
                     let (count, done) = (*count, change.poll(io)?);
-                    if let Err(error) = done {
-                        return Some(Err(self.refused(&error, io)));
+                    match done {
+                        Ok(_) => {
+                            forget(&self.topic, count, io);
+                            State::Confirming(Confirm::new(&self.topic, Wanted::Partitions(count), io))
+                        }
+                        Err(AdminError::Status(409, _)) => State::Settling(Settle::new(&self.topic, self.asked, io)),
+                        // Programs that create their topics if they are not there need to know.
+                        Err(error @ AdminError::NotConfigured) => {
+                            self.new = Err(self.refused(&error, io));
+                            State::Looking(CountPartitions::ask(&self.topic, io))
+                        }
+                        Err(error) => return Some(Err(self.refused(&error, io))),
                     }
-                    forget(&self.topic, count, io);
-                    State::Confirming(Confirm::new(&self.topic, Wanted::Partitions(count), io))
+                }
+                State::Settling(settle) => {
+                    settle.poll(io)?;
+                    return Some(Err(self.exists()));
                 }
                 State::Confirming(confirm) => {
                     if let Err(error) = confirm.poll(io)? {
@@ -149,7 +164,8 @@ impl Change for CreateTopic {
                     }
                     match &self.new {
                         Ok(new) if new.plan.policies != TopicPolicies::default() => {
-                            State::Configuring(Converge::new(&self.topic, new.plan.policies, io))
+                            let none = TopicPolicies::default();
+                            State::Configuring(Converge::new(&self.topic, none, new.plan.policies, io))
                         }
                         Ok(_) | Err(_) => return Some(self.new.clone()),
                     }
@@ -176,6 +192,7 @@ impl Change for CreateTopic {
         match &self.state {
             State::New | State::Looking(_) => None,
             State::Creating(_, change) => change.next_wake(),
+            State::Settling(settle) => settle.next_wake(),
             State::Confirming(confirm) => confirm.next_wake(),
             State::Configuring(converge) => converge.next_wake(),
             State::TakingBack(change, _) => change.next_wake(),
@@ -186,6 +203,7 @@ impl Change for CreateTopic {
         match &self.state {
             State::New | State::Looking(_) => Refused::because(ResponseError::RequestTimedOut, "nothing was created"),
             State::Creating(_, change) => overdue(change),
+            State::Settling(_) => self.exists(),
             State::Confirming(_) => {
                 io.shared.partitions.forget(&self.topic);
                 Refused::because(ResponseError::RequestTimedOut, "created, but this broker does not see it yet")

@@ -1,11 +1,10 @@
 //! Which Kafka node leads a partition: LOOKUP, turned into a Kafka address.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
+use std::rc::Rc;
 
+use super::leader_cache::Address;
 use super::name::PulsarTopic;
 use super::node::{address_of_url, mapped};
-use crate::config::Config;
 use crate::config::HostPort;
 use crate::error::PulsarError;
 use crate::ids::RequestId;
@@ -13,42 +12,6 @@ use crate::pulsar::command;
 use crate::pulsar::proto::ServerError;
 use crate::session::io::Io;
 use crate::session::requests::{LookupReply, Reply};
-use crate::time::Instant;
-
-/// What this worker was told last, for `lookup_cache_ttl_ms`.
-#[derive(Debug, Default)]
-pub struct LeaderCache {
-    known: BTreeMap<PulsarTopic, (HostPort, Instant)>,
-    /// The brokers do not advertise the configured listener: not asked for again until the filter is loaded anew.
-    listener_missing: bool,
-}
-
-impl LeaderCache {
-    fn fresh(&self, topic: &PulsarTopic, now: Instant, ttl: Duration) -> Option<HostPort> {
-        let (address, at) = self.known.get(topic)?;
-        (now.since(*at) < ttl).then(|| address.clone())
-    }
-
-    fn insert(&mut self, topic: PulsarTopic, address: HostPort, now: Instant, config: &Config) {
-        if self.known.len() >= config.lookup_cache_entries as usize {
-            let ttl = Duration::from_millis(config.lookup_cache_ttl_ms.into());
-            self.known.retain(|_, (_, at)| now.since(*at) < ttl);
-        }
-        if self.known.len() < config.lookup_cache_entries as usize {
-            self.known.insert(topic, (address, now));
-        }
-    }
-
-    /// The nodes that are known to lead something.
-    pub fn addresses(&self) -> BTreeSet<HostPort> {
-        self.known.values().map(|(address, _)| address.clone()).collect()
-    }
-
-    /// The broker said that it does not own the topic: ask again.
-    pub fn forget(&mut self, topic: &PulsarTopic) {
-        self.known.remove(topic);
-    }
-}
 
 /// The question, on its way to its answer.
 ///
@@ -59,7 +22,7 @@ impl LeaderCache {
 #[derive(Debug)]
 pub enum FindLeader {
     /// Known from a moment ago.
-    Known(HostPort),
+    Known(Address),
     /// LOOKUP is sent.
     Asking {
         /// The partition.
@@ -74,14 +37,14 @@ pub enum FindLeader {
 impl FindLeader {
     /// Asks, unless the answer is fresh.
     pub fn new(topic: &PulsarTopic, io: &mut Io<'_>) -> Self {
-        let ttl = Duration::from_millis(io.shared.config.lookup_cache_ttl_ms.into());
-        match io.shared.leaders.fresh(topic, io.now.instant, ttl) {
+        match io.shared.leaders.fresh(topic, io.now.instant, &io.shared.config) {
             Some(address) => Self::Known(address),
             None => Self::ask(topic.clone(), io),
         }
     }
 
-    fn ask(topic: PulsarTopic, io: &mut Io<'_>) -> Self {
+    /// Asks, whatever is remembered.
+    pub fn ask(topic: PulsarTopic, io: &mut Io<'_>) -> Self {
         let listener = &io.shared.config.advertised_listener;
         let by_listener = !listener.is_empty() && !io.shared.leaders.listener_missing;
         let (name, listener) = (topic.as_str().to_owned(), by_listener.then(|| listener.clone()));
@@ -90,11 +53,11 @@ impl FindLeader {
     }
 
     /// The leader; `None` while it is awaited.
-    pub fn poll(&mut self, io: &mut Io<'_>) -> Option<Result<HostPort, PulsarError>> {
+    pub fn poll(&mut self, io: &mut Io<'_>) -> Option<Result<Address, PulsarError>> {
         loop {
             let Self::Asking { topic, request, by_listener } = self else {
                 let Self::Known(address) = self else { return None };
-                return Some(Ok(address.clone()));
+                return Some(Ok(Rc::clone(address)));
             };
             match io.pulsar.take(*request)? {
                 Ok(Reply::Lookup(reply)) => {
@@ -103,8 +66,9 @@ impl FindLeader {
                         None => return Some(Err(PulsarError::Malformed("LOOKUP gave no usable address"))),
                     };
                     // A redirect names a candidate, not an owner; it may be another one the next time.
+                    let address = io.shared.leaders.intern(address);
                     if reply.connect {
-                        io.shared.leaders.insert(topic.clone(), address.clone(), io.now.instant, &io.shared.config);
+                        io.shared.leaders.insert(topic, Rc::clone(&address), io.now.instant, &io.shared.config);
                     }
                     *self = Self::Known(address);
                 }

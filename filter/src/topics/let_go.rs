@@ -1,26 +1,29 @@
 //! Policies of a topic's own by which Pulsar deletes it, once it has no producer and its subscriptions are caught up.
 //! Who only reads is sent away (`PersistentTopic.delete`).
 //!
-//! A broker writes all policies of a topic at once, from what it has read so far (`SystemTopicBasedTopicPoliciesService`), and
-//! answers before it has read its own change back: a second change right behind would undo the first. So each turn looks, and
-//! changes one thing at most.
+//! As with [`super::configs::converge`] there is one change at a time, each looked for before the next: a second one right behind
+//! would undo the first.
+
+use std::time::Duration;
 
 use bytes::Bytes;
 use serde_json::{Value, json};
 
+use super::admin_change::AdminChange;
 use super::name::PulsarTopic;
 use crate::error::AdminError;
-use crate::session::admin::{CallId, HttpReply, Method};
+use crate::session::admin::Method;
 use crate::session::io::Io;
+use crate::time::Instant;
 
-/// What a turn came to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Turn {
-    /// The policies are in force.
-    Done,
-    /// One was missing and is on its way: it is to be looked for a moment later.
-    Changed,
-}
+/// Between two looks.
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
+
+/// A change that is not seen after so many looks is made again.
+const LOOKS: u32 = 20;
+
+/// Bound of looks that found a policy missing.
+const LOOKS_MAX: u32 = 100;
 
 /// What is looked for, one after the other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,56 +63,93 @@ impl Policy {
 }
 
 /// ```text
-/// Looking(retention) ──▶ Looking(inactivity) ──▶ Done
-///        └──▶ Setting ◀──────────┘ ──▶ Changed
+/// Looking(retention) ──▶ Looking(inactivity) ──▶ done
+///    ▲   └──missing──▶ Setting ◀──missing──┘
+///    └──── Waiting ◀──────┘
 /// ```
 #[derive(Debug)]
 enum State {
-    Looking(Policy, CallId),
-    Setting(CallId),
+    Looking(Policy, AdminChange),
+    Setting(Policy, AdminChange),
+    Waiting { until: Instant },
 }
 
 /// See the module.
 #[derive(Debug)]
 pub struct LetGo {
     topic: PulsarTopic,
+    /// What was set last, and how often it has been looked for.
+    set: Option<(Policy, u32)>,
+    /// Looks that found a policy missing.
+    looks: u32,
     state: State,
 }
 
 impl LetGo {
-    /// Begins a turn.
+    /// Looks what there is.
     pub fn new(topic: &PulsarTopic, io: &mut Io<'_>) -> Self {
-        let state = look(topic, Policy::Retention, io);
-        Self { topic: topic.clone(), state }
+        Self { topic: topic.clone(), set: None, looks: 0, state: look(topic, Policy::Retention, io) }
     }
 
-    /// What it came to; `None` while a call is awaited.
-    pub fn poll(&mut self, io: &mut Io<'_>) -> Option<Result<Turn, AdminError>> {
+    /// Whether both are in force; `None` while something is awaited.
+    pub fn poll(&mut self, io: &mut Io<'_>) -> Option<Result<(), AdminError>> {
         loop {
-            let (State::Looking(_, call) | State::Setting(call)) = &self.state;
-            let body = match io.admin.take(*call)?.and_then(HttpReply::success) {
-                Ok(body) => body,
-                Err(error) => return Some(Err(error)),
-            };
-            self.state = match self.state {
-                State::Setting(_) => return Some(Ok(Turn::Changed)),
-                State::Looking(Policy::Retention, _) if Policy::Retention.is_in_force(&body) => {
-                    look(&self.topic, Policy::Inactivity, io)
+            self.state = match &mut self.state {
+                State::Looking(policy, call) => {
+                    let policy = *policy;
+                    match (call.poll(io)?, policy) {
+                        (Err(error), _) => return Some(Err(error)),
+                        (Ok(body), Policy::Retention) if policy.is_in_force(&body) => {
+                            look(&self.topic, Policy::Inactivity, io)
+                        }
+                        (Ok(body), Policy::Inactivity) if policy.is_in_force(&body) => return Some(Ok(())),
+                        (Ok(_), _) if self.looks >= LOOKS_MAX => {
+                            return Some(Err(AdminError::Malformed("a policy that was set is not there")));
+                        }
+                        (Ok(_), _) => self.on_missing(policy, io),
+                    }
                 }
-                State::Looking(policy, _) if policy.is_in_force(&body) => return Some(Ok(Turn::Done)),
-                State::Looking(policy, _) => {
-                    let body = ("application/json", Bytes::from(policy.wanted().to_string()));
-                    let path = self.topic.admin_path(policy.path());
-                    State::Setting(io.admin.call(Method::Post, path, Some(body), io.now.instant))
+                State::Setting(policy, call) => {
+                    let policy = *policy;
+                    if let Err(error) = call.poll(io)? {
+                        return Some(Err(error));
+                    }
+                    self.set = Some((policy, 0));
+                    State::Waiting { until: io.now.instant + LOOK_AGAIN }
                 }
+                State::Waiting { until } if *until <= io.now.instant => look(&self.topic, Policy::Retention, io),
+                State::Waiting { .. } => return None,
             };
+        }
+    }
+
+    /// Set, unless it was set a moment ago: another change before the broker has read that one back would only put it off.
+    fn on_missing(&mut self, policy: Policy, io: &mut Io<'_>) -> State {
+        self.looks = self.looks.saturating_add(1);
+        match &mut self.set {
+            Some((set, looks)) if *set == policy && *looks < LOOKS => {
+                *looks = looks.saturating_add(1);
+                State::Waiting { until: io.now.instant + LOOK_AGAIN }
+            }
+            Some(_) | None => {
+                let body = Bytes::from(policy.wanted().to_string());
+                let path = self.topic.admin_path(policy.path());
+                State::Setting(policy, AdminChange::repeatable(Method::Post, path, Some(body), io))
+            }
+        }
+    }
+
+    /// When to poll it although nothing happened.
+    pub fn next_wake(&self) -> Option<Instant> {
+        match &self.state {
+            State::Looking(_, call) | State::Setting(_, call) => call.next_wake(),
+            State::Waiting { until } => Some(*until),
         }
     }
 }
 
 fn look(topic: &PulsarTopic, policy: Policy, io: &mut Io<'_>) -> State {
-    let call = io.admin.call(Method::Get, topic.admin_path(policy.path()), None, io.now.instant);
-    State::Looking(policy, call)
+    State::Looking(policy, AdminChange::read(topic.admin_path(policy.path()), io))
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ pub mod create;
 pub mod delete;
 pub mod grow;
 pub mod leader;
+pub mod leader_cache;
 pub mod let_go;
 pub mod name;
 pub mod node;

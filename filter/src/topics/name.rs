@@ -11,6 +11,9 @@ const MAX_NAME_BYTES: usize = 249;
 /// Topics of the filter's own begin so; they are hidden from Metadata.
 pub const INTERNAL_PREFIX: &str = "__kafka_group_";
 
+/// A topic of the filter's own, without entries: see `offsets/floors/signal.rs`. It is hidden too.
+pub const LOG_STARTS: &str = "__kafka_log_starts";
+
 /// Pulsar's own topics in any namespace, by the beginning or the end of their names (`SystemTopicNames.java` in pulsar-common).
 const SYSTEM_PREFIXES: [&str; 2] = ["__change_events", "__transaction_buffer_snapshot"];
 const SYSTEM_SUFFIX: &str = "__transaction_pending_ack";
@@ -49,6 +52,9 @@ impl KafkaTopic {
         }
         if name.starts_with(INTERNAL_PREFIX) {
             return Err(InvalidName("names that begin with '__kafka_group_' are kept for consumer groups"));
+        }
+        if name == LOG_STARTS {
+            return Err(InvalidName("'__kafka_log_starts' is kept for what DeleteRecords did"));
         }
         if SYSTEM_PREFIXES.iter().any(|prefix| name.starts_with(prefix)) || name.ends_with(SYSTEM_SUFFIX) {
             return Err(InvalidName("the name is one of Pulsar's own topics"));
@@ -106,6 +112,14 @@ impl PulsarTopic {
         &self.0
     }
 
+    /// The topic that this is a partition of, and which one; a topic without partitions is its own partition 0.
+    pub fn of_partition(&self) -> (PulsarTopic, u32) {
+        match split_partition(&self.0) {
+            Some((topic, partition)) => (Self(topic.into()), partition),
+            None => (self.clone(), 0),
+        }
+    }
+
     /// `/admin/v2/persistent/tenant/namespace/name` and then `rest`.
     pub fn admin_path(&self, rest: &str) -> String {
         format!("/admin/v2/persistent/{}{rest}", self.0.trim_start_matches("persistent://"))
@@ -121,8 +135,9 @@ impl fmt::Display for PulsarTopic {
 /// `("foo", 3)` of `foo-partition-3`. As Pulsar does, only a number without leading zeros counts.
 pub fn split_partition(local: &str) -> Option<(&str, u32)> {
     let (base, number) = local.rsplit_once(PARTITION_MARK)?;
-    let partition: u32 = number.parse().ok()?;
-    (partition.to_string() == number).then_some((base, partition))
+    let is_plain = number == "0" || !number.starts_with(['0', '+']);
+    let partition: u32 = number.parse().ok().filter(|_| is_plain)?;
+    Some((base, partition))
 }
 
 #[cfg(test)]
@@ -139,7 +154,18 @@ mod tests {
 
     #[test]
     fn names_that_kafka_or_pulsar_reads_otherwise_are_refused() {
-        for name in ["", ".", "..", "a/b", "a b", "ä", "x-partition-3", "__kafka_group_g.g", &"n".repeat(250)] {
+        for name in [
+            "",
+            ".",
+            "..",
+            "a/b",
+            "a b",
+            "ä",
+            "x-partition-3",
+            "__kafka_group_g.g",
+            "__kafka_log_starts",
+            &"n".repeat(250),
+        ] {
             assert!(KafkaTopic::new(name).is_err(), "{name}");
         }
     }
@@ -148,6 +174,15 @@ mod tests {
     fn topics_that_pulsar_keeps_for_itself_cannot_be_named() {
         for name in ["__change_events", "__transaction_buffer_snapshot_segments", "t-s__transaction_pending_ack"] {
             assert!(KafkaTopic::new(name).is_err(), "{name}");
+        }
+    }
+
+    #[test]
+    fn only_a_number_as_pulsar_writes_it_names_a_partition() {
+        assert_eq!(split_partition("foo-partition-3"), Some(("foo", 3)));
+        assert_eq!(split_partition("foo-partition-0"), Some(("foo", 0)));
+        for name in ["foo", "foo-partition-", "foo-partition-03", "foo-partition-+3", "foo-partition-4294967296"] {
+            assert_eq!(split_partition(name), None, "{name}");
         }
     }
 

@@ -10,6 +10,7 @@ use crate::ids::RequestId;
 use crate::pulsar::command;
 use crate::session::io::Io;
 use crate::session::requests::Reply;
+use crate::session::wake::Parts;
 use crate::time::Instant;
 
 /// How long a count is believed. Short: another filter or an administrator may delete or grow a topic at any time.
@@ -47,6 +48,7 @@ impl Partitions {
 #[derive(Debug, Default)]
 pub struct PartitionsCache {
     known: BTreeMap<KafkaTopic, (Partitions, Instant)>,
+    swept: Instant,
 }
 
 impl PartitionsCache {
@@ -56,10 +58,13 @@ impl PartitionsCache {
     }
 
     fn insert(&mut self, topic: KafkaTopic, partitions: Partitions, now: Instant, bound: usize) {
-        if self.known.len() >= bound {
+        if self.known.len() >= bound && now.since(self.swept) >= FRESH {
+            self.swept = now;
             self.known.retain(|_, (_, at)| now.since(*at) < FRESH);
         }
-        if self.known.len() < bound {
+        if let Some(known) = self.known.get_mut(&topic) {
+            *known = (partitions, now);
+        } else if self.known.len() < bound {
             self.known.insert(topic, (partitions, now));
         }
     }
@@ -77,6 +82,8 @@ pub enum CountPartitions {
     Known(Partitions),
     /// PARTITIONED_METADATA is sent.
     Asking(KafkaTopic, RequestId),
+    /// The broker did not tell.
+    Failed(PulsarError),
 }
 
 impl CountPartitions {
@@ -99,6 +106,7 @@ impl CountPartitions {
     pub fn poll(&mut self, io: &mut Io<'_>) -> Option<Result<Partitions, PulsarError>> {
         match self {
             Self::Known(partitions) => Some(Ok(*partitions)),
+            Self::Failed(error) => Some(Err(error.clone())),
             Self::Asking(topic, id) => Some(match io.pulsar.take(*id)? {
                 Ok(Reply::Partitions(count)) => {
                     let partitions =
@@ -108,9 +116,43 @@ impl CountPartitions {
                     *self = Self::Known(partitions);
                     Ok(partitions)
                 }
-                Ok(_) => Err(PulsarError::Malformed("another answer to PARTITIONED_METADATA")),
-                Err(error) => Err(error),
+                other => {
+                    let malformed = PulsarError::Malformed("another answer to PARTITIONED_METADATA");
+                    let error = other.err().unwrap_or(malformed);
+                    *self = Self::Failed(error.clone());
+                    Err(error)
+                }
             }),
         }
+    }
+}
+
+/// The questions about the topics of one request, each of which knows its place there.
+#[derive(Debug)]
+pub struct CountTopics {
+    parts: Parts<(usize, CountPartitions)>,
+}
+
+impl CountTopics {
+    /// None yet.
+    pub fn new(io: &Io<'_>) -> Self {
+        Self { parts: Parts::new(io) }
+    }
+
+    /// Asks, unless it is known from a moment ago.
+    pub fn ask(&mut self, place: usize, topic: &KafkaTopic, io: &mut Io<'_>) {
+        self.parts.push(io, |io| (place, CountPartitions::new(topic, io)));
+    }
+
+    /// What became known since, by place.
+    pub fn poll(&mut self, io: &mut Io<'_>) -> Vec<(usize, Result<Partitions, PulsarError>)> {
+        let mut counted = Vec::new();
+        self.parts.poll(io, |(place, count), io| {
+            let known = count.poll(io);
+            let is_known = known.is_some();
+            counted.extend(known.map(|known| (*place, known)));
+            is_known
+        });
+        counted
     }
 }

@@ -9,6 +9,7 @@ use super::change::Refused;
 use super::leader::FindLeader;
 use super::name::PulsarTopic;
 use super::node::node_id;
+use crate::config::HostPort;
 use crate::session::io::Io;
 
 /// The nodes that an assignment may name: those that clients are told.
@@ -28,7 +29,8 @@ impl FindNodes {
 
     /// This broker, those that lead something as far as this worker knows, and those with a configured id.
     pub fn poll(&mut self, io: &mut Io<'_>) -> Option<Nodes> {
-        let own = self.0.poll(io)?.ok().or_else(|| io.client.endpoints.reached.clone());
+        let own = self.0.poll(io)?.ok().map(|address| HostPort::clone(&address));
+        let own = own.or_else(|| io.client.endpoints.reached.clone());
         let config = &io.shared.config;
         let seen = io.shared.leaders.addresses().into_iter().chain(own).map(|address| node_id(&address, config));
         Some(Nodes(seen.chain(config.node_ids.values().copied()).collect()))

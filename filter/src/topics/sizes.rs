@@ -8,11 +8,13 @@ use serde::Deserialize;
 use super::admin_change::AdminChange;
 use super::change::{Change, Refused};
 use super::leader::FindLeader;
+use super::leader_cache::Address;
 use super::name::{KafkaTopic, split_partition};
 use super::partitions::{CountPartitions, Partitions};
 use crate::config::HostPort;
 use crate::error::AdminError;
 use crate::session::io::Io;
+use crate::session::wake::Parts;
 use crate::time::Instant;
 
 /// What need not be in the answer: it grows with a topic's clients.
@@ -25,7 +27,7 @@ const WITHOUT_CLIENTS: &str = "excludePublishers=true&excludeConsumers=true&subs
 enum State {
     New,
     Counting(CountPartitions),
-    Leading(Partitions, Vec<Leader>),
+    Leading(Partitions, Parts<Leader>),
     Measuring(Partitions, Vec<i32>, AdminChange),
 }
 
@@ -33,7 +35,7 @@ enum State {
 #[derive(Debug)]
 enum Leader {
     Asked(FindLeader),
-    Told(Option<HostPort>),
+    Told(Option<Address>),
 }
 
 /// The question for one topic. A topic that is not there has no partitions.
@@ -51,10 +53,12 @@ impl MeasureTopic {
     }
 
     fn ask_leaders(&self, partitions: Partitions, io: &mut Io<'_>) -> State {
-        let indexes = (0_i32..).take(partitions.count() as usize);
-        let topics: Vec<_> =
-            indexes.filter_map(|index| partitions.topic(&io.shared.config, &self.topic, index)).collect();
-        let leaders = topics.iter().map(|topic| Leader::Asked(FindLeader::new(topic, io))).collect();
+        let mut leaders = Parts::new(io);
+        for index in (0_i32..).take(partitions.count() as usize) {
+            if let Some(topic) = partitions.topic(&io.shared.config, &self.topic, index) {
+                leaders.push(io, |io| Leader::Asked(FindLeader::new(&topic, io)));
+            }
+        }
         State::Leading(partitions, leaders)
     }
 
@@ -96,16 +100,15 @@ impl Change for MeasureTopic {
                     Err(error) => return Some(Err(Refused::by_broker(&error))),
                 },
                 State::Leading(partitions, leaders) => {
-                    let mut all_told = true;
-                    for leader in &mut *leaders {
-                        all_told &= leader.poll(io);
-                    }
-                    if !all_told {
+                    if !leaders.poll(io, Leader::poll) {
                         return None;
                     }
-                    let is_led = |leader: &Leader| matches!(leader, Leader::Told(Some(told)) if *told == self.broker);
-                    let led: Vec<i32> =
-                        (0_i32..).zip(&*leaders).filter(|(_, leader)| is_led(leader)).map(|(index, _)| index).collect();
+                    let is_led = |leader: &Leader| matches!(leader, Leader::Told(Some(told)) if **told == self.broker);
+                    let led: Vec<i32> = (0_i32..)
+                        .zip(leaders.iter())
+                        .filter(|(_, leader)| is_led(leader))
+                        .map(|(index, _)| index)
+                        .collect();
                     if led.is_empty() {
                         return Some(Ok(Vec::new()));
                     }

@@ -111,7 +111,7 @@ pub fn definitions() -> Vec<(Kind, String)> {
 }
 
 /// Since the last drain.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Metrics {
     counters: [u64; COUNTERS.len()],
     gauges: [u64; GAUGES.len()],
@@ -120,6 +120,19 @@ pub struct Metrics {
     requests: [u64; APIS.len() + 1],
     errors: [u64; APIS.len() + 1],
     samples: Vec<(Api, u64)>,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self {
+            counters: [0; COUNTERS.len()],
+            gauges: [0; GAUGES.len()],
+            gauges_told: [0; GAUGES.len()],
+            requests: [0; APIS.len() + 1],
+            errors: [0; APIS.len() + 1],
+            samples: Vec::new(),
+        }
+    }
 }
 
 impl Metrics {

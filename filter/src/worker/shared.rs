@@ -8,9 +8,10 @@ use super::random::Random;
 use crate::config::Config;
 use crate::group::groups::Groups;
 use crate::offsets::appends::KnownEntries;
+use crate::offsets::floors::known::KnownFloors;
 use crate::records::Scratch;
 use crate::topics::configs::defaults::DefaultsCache;
-use crate::topics::leader::LeaderCache;
+use crate::topics::leader_cache::LeaderCache;
 use crate::topics::partitions::PartitionsCache;
 
 /// One per worker thread; gone with it. Nothing here must outlive the worker: what must, lives in Pulsar.
@@ -28,6 +29,8 @@ pub struct Shared {
     pub leaders: LeaderCache,
     /// Recently seen entries and their offsets.
     pub entries: KnownEntries,
+    /// Log starts that DeleteRecords asked for, for a moment.
+    pub floors: KnownFloors,
     /// Bytes that readers hold or have allowed the broker to send.
     pub prefetch: Budget,
     /// Bytes of requests that wait to be sent on, over all connections.
@@ -58,6 +61,7 @@ impl Shared {
             config_defaults: DefaultsCache::default(),
             leaders: LeaderCache::default(),
             entries: KnownEntries::default(),
+            floors: KnownFloors::default(),
             prefetch: Budget::new(config.prefetch_bytes_per_worker),
             held: Budget::new(config.max_held_bytes_per_worker),
             scratch: Scratch::default(),

@@ -8,6 +8,7 @@ use isthmus::frame::Splitter;
 use isthmus::records::crc::crc32c;
 use kafka_protocol::messages::create_partitions_request::CreatePartitionsTopic;
 use kafka_protocol::messages::create_topics_request::{CreatableTopic, CreatableTopicConfig};
+use kafka_protocol::messages::delete_records_request::{DeleteRecordsPartition, DeleteRecordsTopic};
 use kafka_protocol::messages::delete_topics_request::DeleteTopicState;
 use kafka_protocol::messages::fetch_request::{FetchPartition, FetchTopic};
 use kafka_protocol::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
@@ -155,6 +156,14 @@ fn body(key: ApiKey, version: i16, source: &mut Source<'_>, out: &mut BytesMut) 
             let request = DeleteTopicsRequest::default().with_timeout_ms(timeout);
             if version >= 6 { request.with_topics(vec![state]) } else { request.with_topic_names(vec![topic]) }
                 .encode(out, version)
+        }
+        ApiKey::DeleteRecords => {
+            let row = DeleteRecordsPartition::default().with_partition_index(source.below(3) as i32);
+            let offset = *source.pick(&[-1, 0, 1, 3, 5, 1 << 40]);
+            let topic =
+                DeleteRecordsTopic::default().with_name(name(source)).with_partitions(vec![row.with_offset(offset)]);
+            let request = DeleteRecordsRequest::default().with_topics(vec![topic]).with_timeout_ms(source.int32());
+            request.encode(out, version)
         }
         ApiKey::InitProducerId => InitProducerIdRequest::default()
             .with_transactional_id(None)

@@ -34,7 +34,9 @@ const BUFFERED_MAX: usize = 4 << 20;
 /// Longer than every deadline of the filter, one after the other.
 const PATIENCE: Duration = Duration::from_secs(2_400);
 
-const REPLIES: [(u16, &str); 11] = [
+const REPLIES: [(u16, &str); 13] = [
+    (200, r#"{"kafka.log-start.a":"0=1,1=4","kafka.log-start.b":"0=3"}"#),
+    (200, r#"{"kafka.changed":"1"}"#),
     (200, r#"{"retentionTimeInMinutes":5,"retentionSizeInMB":-1}"#),
     (200, r#"{"kafka.cleanup.policy":"compact","defaultRetentionTimeInMinutes":"5"}"#),
     (200, r#"{"storageSize":7,"partitions":{"persistent://public/default/t-partition-0":{"storageSize":7}}}"#),

@@ -1,5 +1,6 @@
 //! An idempotent producer as clients are: pipelined, and stubborn until every batch is acknowledged.
 
+use crate::codes::{DUPLICATE_SEQUENCE_NUMBER, NETWORK_EXCEPTION, OUT_OF_ORDER_SEQUENCE_NUMBER};
 use std::collections::VecDeque;
 use std::time::Duration;
 
@@ -19,10 +20,6 @@ const RETRY_BACKOFF: Duration = Duration::from_millis(100);
 
 /// Rounds of retries before the producer is said to get nowhere.
 const ROUNDS_MAX: u32 = 40;
-
-const OUT_OF_ORDER_SEQUENCE_NUMBER: i16 = 45;
-const NETWORK_EXCEPTION: i16 = 13;
-const DUPLICATE_SEQUENCE_NUMBER: i16 = 46;
 
 /// Errors that clients retry: UNKNOWN_TOPIC_OR_PARTITION, LEADER_NOT_AVAILABLE, NOT_LEADER_OR_FOLLOWER, REQUEST_TIMED_OUT,
 /// NETWORK_EXCEPTION, NOT_ENOUGH_REPLICAS, NOT_ENOUGH_REPLICAS_AFTER_APPEND, KAFKA_STORAGE_ERROR.

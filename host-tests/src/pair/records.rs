@@ -39,10 +39,22 @@ pub struct Read {
 
 /// A batch of values without keys.
 pub fn batch(values: &[&str], identity: Option<Identity>) -> Bytes {
+    let records: Vec<_> = values.iter().map(|value| (None, Some(*value))).collect();
+    batch_of(&records, identity)
+}
+
+/// A batch of keys and values; no value is a tombstone.
+pub fn keyed(records: &[(&str, Option<&str>)]) -> Bytes {
+    let records: Vec<_> = records.iter().map(|(key, value)| (Some(*key), *value)).collect();
+    batch_of(&records, None)
+}
+
+fn batch_of(records: &[(Option<&str>, Option<&str>)], identity: Option<Identity>) -> Bytes {
+    let bytes = |text: &str| Bytes::copy_from_slice(text.as_bytes());
     let identity = identity.unwrap_or(Identity { id: NO_PRODUCER_ID, epoch: NO_PRODUCER_EPOCH, sequence: NO_SEQUENCE });
     let records: Vec<Record> = (0_i32..)
-        .zip(values)
-        .map(|(at, value)| Record {
+        .zip(records)
+        .map(|(at, (key, value))| Record {
             transactional: false,
             control: false,
             partition_leader_epoch: NO_PARTITION_LEADER_EPOCH,
@@ -53,8 +65,8 @@ pub fn batch(values: &[&str], identity: Option<Identity>) -> Bytes {
             // The encoder begins a new batch where sequences do not follow offsets, even where there are none.
             sequence: identity.sequence + at,
             timestamp: 1_700_000_000_000,
-            key: None,
-            value: Some(Bytes::copy_from_slice(value.as_bytes())),
+            key: key.map(bytes),
+            value: value.map(bytes),
             headers: Default::default(),
             delete_horizon: false,
         })
@@ -92,19 +104,34 @@ pub fn fetch(topic: &str, partition: i32, offset: i64, max_wait_ms: i32) -> Fetc
 }
 
 /// Error code, high watermark and records of a fetch response with one partition. Records before `from`, which a batch may begin
-/// with, are left out, as clients do.
+/// with, and control records are left out, as clients do.
 pub fn fetched(response: &FetchResponse, from: i64) -> (i16, i64, Vec<Read>) {
     let partition = &response.responses[0].partitions[0];
     let mut records = Vec::new();
     let mut bytes = partition.records.clone().unwrap_or_default();
     if !bytes.is_empty() {
         for set in RecordBatchDecoder::decode_all(&mut bytes).expect("record batches") {
-            for record in set.records.into_iter().filter(|record| record.offset >= from) {
+            for record in set.records.into_iter().filter(|record| record.offset >= from && !record.control) {
                 records.push(Read { offset: record.offset, key: record.key, value: record.value });
             }
         }
     }
     (partition.error_code, partition.high_watermark, records)
+}
+
+/// Where a consumer goes on after a fetch response with one partition: behind its last batch, `None` if there is none.
+pub fn next_offset(response: &FetchResponse) -> Option<i64> {
+    const LENGTH_END: usize = 12;
+    let mut rest = response.responses[0].partitions[0].records.clone().unwrap_or_default();
+    let mut next = None;
+    while rest.len() > LENGTH_END {
+        let word = |at: usize| i32::from_be_bytes(rest[at..at + 4].try_into().expect("four bytes"));
+        let base = i64::from_be_bytes(rest[..8].try_into().expect("eight bytes"));
+        next = Some(base + i64::from(word(23)) + 1);
+        let length = LENGTH_END + usize::try_from(word(8)).expect("a length");
+        rest = rest.split_off(length);
+    }
+    next
 }
 
 /// ListOffsets of one partition: -1 latest, -2 earliest, -3 max timestamp, else by time.

@@ -8,6 +8,7 @@ use isthmus::pulsar::command;
 use isthmus::pulsar::proto::{BaseCommand, CommandCloseConsumer, CommandCloseProducer};
 use isthmus::time::{Instant, Now};
 
+use super::compaction::Compacted;
 use super::config::BrokerConfig;
 use super::connection::{Connection, Phase, Reply};
 use super::dedup::Dedup;
@@ -111,6 +112,12 @@ impl ScriptedBroker {
     pub fn properties(&self, topic: &str) -> BTreeMap<String, String> {
         let topic = name::full(topic).expect("a topic name");
         self.partitioned.get(&topic).map(|partitioned| partitioned.properties.clone()).unwrap_or_default()
+    }
+
+    /// Sets a property of a partitioned topic, as another filter would.
+    pub fn set_property(&mut self, topic: &str, key: &str, value: &str) {
+        let topic = name::full(topic).expect("a topic name");
+        self.partitioned.entry(topic).or_default().properties.insert(key.to_string(), value.to_string());
     }
 
     /// Creates a topic with `partitions`, or a plain one if there are none. `topic` may be short.
@@ -218,6 +225,14 @@ impl ScriptedBroker {
             let durable = topic.subscriptions.values().filter(|subscription| subscription.durable);
             let needed = durable.map(|subscription| topic.log.needed_behind(subscription.mark)).min();
             topic.log.trim_before(needed);
+        }
+    }
+
+    /// Compacts a topic, as a threshold or a request would have it done.
+    pub fn compact(&mut self, topic: &str) {
+        let keeps_index = self.config.compaction_keeps_index;
+        if let Some(topic) = self.topic_mut(topic) {
+            topic.compacted = Some(Compacted::new(topic.compacted.take(), &topic.log, keeps_index));
         }
     }
 

@@ -43,6 +43,8 @@ pub struct BrokerConfig {
     pub credentials: Vec<(String, Bytes)>,
     /// `getMessageIdByIndex` exists (since 4.0.9).
     pub message_id_by_index: bool,
+    /// A batch that compaction writes anew keeps its index (since 4.0).
+    pub compaction_keeps_index: bool,
     /// `topicLevelPoliciesEnabled`.
     pub topic_policies: bool,
     /// How long a broker takes to read back the policies of a topic that it wrote.
@@ -68,6 +70,7 @@ impl Default for BrokerConfig {
             producer_linger: Duration::ZERO,
             credentials: Vec::new(),
             message_id_by_index: true,
+            compaction_keeps_index: true,
             topic_policies: true,
             policies_lag: Duration::ZERO,
             first_ledger: 10,

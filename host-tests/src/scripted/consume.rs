@@ -49,9 +49,14 @@ impl ScriptedBroker {
             mark: start,
             read: start,
             consumers: Vec::new(),
+            reads_compacted: command.read_compacted(),
         });
         if subscription.consumers.is_empty() {
-            subscription.read = subscription.mark;
+            let from_earliest = command.start_message_id.as_ref().map(Position::from_wire) == Some(Position::EARLIEST);
+            // What compaction kept of dropped ledgers is shown to who begins at the earliest, and to nobody else.
+            let read_compacted_whole = command.read_compacted() && !command.durable() && from_earliest;
+            let mark = subscription.mark.max(state.log.before_first());
+            subscription.read = if read_compacted_whole { Position::EARLIEST } else { mark };
         }
         subscription.failover = failover;
         let announced = self.now.instant + FAILOVER_DELAY;
@@ -154,7 +159,9 @@ impl ScriptedBroker {
         let Some(consumer) = consumer else { return self.no_consumer(conn, command.request_id, reply) };
         let Some(state) = self.topics.get(&consumer.topic) else { return };
         let partition = partition_index(&consumer.topic);
-        let last = match state.last_readable() {
+        let reads_compacted =
+            state.subscriptions.get(&consumer.subscription).is_some_and(|known| known.reads_compacted);
+        let last = match state.last_readable(reads_compacted) {
             Some((position, entry)) => {
                 let last_of_batch = entry.batch_size().and_then(|size| i32::try_from(size).ok()).map(|size| size - 1);
                 position.to_wire(partition, last_of_batch)

@@ -3,11 +3,12 @@
 //! It speaks Pulsar's binary protocol and the part of the admin REST that the filter uses, as measured and read on 4.2.4. It does no
 //! I/O and reads no clock, so every run of one script is the same. What a test wants to go wrong is data: [`Fault`], [`Noise`],
 //! [`HttpFault`]. It is no broker: nothing survives it, one broker owns everything but what a test gives away, and transactions,
-//! compaction, schemas and shared subscriptions are not there. The last word on Pulsar's behaviour is the end-to-end ring's.
+//! schemas and shared subscriptions are not there. The last word on Pulsar's behaviour is the end-to-end ring's.
 
 mod admin;
 mod broker;
 mod commands;
+mod compaction;
 mod config;
 mod connection;
 mod consume;

@@ -73,8 +73,8 @@ impl ScriptedBroker {
 
 fn read_entry(position: Position, entry: &Entry) -> Result<Vec<Message>, ReadError> {
     let (metadata, payload) = parse_section(&entry.section).map_err(ReadError::Section)?;
-    let mut payload = decompress(&metadata, payload)?;
     let Some(count) = metadata.num_messages_in_batch else {
+        let payload = decompress(&metadata, payload)?;
         let message = Message {
             position,
             batch_index: 0,
@@ -92,14 +92,7 @@ fn read_entry(position: Position, entry: &Entry) -> Result<Vec<Message>, ReadErr
     };
     let count = u32::try_from(count).map_err(|_| ReadError::Batch)?;
     let mut messages = Vec::new();
-    for batch_index in 0..count {
-        let single = take_sized(&mut payload).and_then(|bytes| SingleMessageMetadata::decode(bytes).ok());
-        let single = single.ok_or(ReadError::Batch)?;
-        let size = usize::try_from(single.payload_size).map_err(|_| ReadError::Batch)?;
-        if size > payload.remaining() {
-            return Err(ReadError::Batch);
-        }
-        let value = payload.split_to(size);
+    for (batch_index, (single, value)) in (0..count).zip(singles(&metadata, payload)?) {
         if single.compacted_out() {
             continue;
         }
@@ -118,6 +111,25 @@ fn read_entry(position: Position, entry: &Entry) -> Result<Vec<Message>, ReadErr
         });
     }
     Ok(messages)
+}
+
+/// The messages of a batch, and what compaction left in their place.
+pub(super) fn singles(
+    metadata: &MessageMetadata,
+    payload: Bytes,
+) -> Result<Vec<(SingleMessageMetadata, Bytes)>, ReadError> {
+    let mut payload = decompress(metadata, payload)?;
+    let mut singles = Vec::new();
+    for _ in 0..metadata.num_messages_in_batch() {
+        let single = take_sized(&mut payload).and_then(|bytes| SingleMessageMetadata::decode(bytes).ok());
+        let single = single.ok_or(ReadError::Batch)?;
+        let size = usize::try_from(single.payload_size).map_err(|_| ReadError::Batch)?;
+        if size > payload.remaining() {
+            return Err(ReadError::Batch);
+        }
+        singles.push((single, payload.split_to(size)));
+    }
+    Ok(singles)
 }
 
 fn take_sized(payload: &mut Bytes) -> Option<Bytes> {

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use isthmus::time::Instant;
 
 use super::Conn;
+use super::compaction::Compacted;
 use super::connection::Reply;
 use super::dedup::Dedup;
 use super::entry::Entry;
@@ -18,6 +19,7 @@ const READ_BYTES_MAX: usize = 5 << 20;
 #[derive(Debug)]
 pub(super) struct Topic {
     pub(super) log: Log,
+    pub(super) compacted: Option<Compacted>,
     pub(super) dedup: Dedup,
     pub(super) producers: BTreeMap<(Conn, u64), Producer>,
     /// Names whose connection broke, and until when they are busy.
@@ -62,6 +64,8 @@ pub(super) struct Subscription {
     pub(super) mark: Position,
     pub(super) read: Position,
     pub(super) consumers: Vec<(Conn, u64)>,
+    /// `read_compacted`: what compaction took out is not shown.
+    pub(super) reads_compacted: bool,
 }
 
 impl Subscription {
@@ -96,6 +100,7 @@ impl Topic {
     pub(super) fn new(ledger: i64) -> Self {
         Self {
             log: Log::new(ledger),
+            compacted: None,
             dedup: Dedup::default(),
             producers: BTreeMap::new(),
             lingering: BTreeMap::new(),
@@ -122,7 +127,15 @@ impl Topic {
         let mut read = Vec::new();
         let mut bytes = 0;
         while read.len() < wanted && bytes < READ_BYTES_MAX {
-            let Some((position, entry)) = self.log.after(subscription.read) else { break };
+            let compacted = self
+                .compacted
+                .as_ref()
+                .filter(|compacted| subscription.reads_compacted && subscription.read < compacted.horizon);
+            let found = match compacted {
+                None => self.log.after(subscription.read),
+                Some(compacted) => compacted.after(subscription.read).or_else(|| self.log.after(compacted.horizon)),
+            };
+            let Some((position, entry)) = found else { break };
             subscription.read = position;
             if !entry.is_marker() {
                 bytes += entry.section.len();
@@ -132,8 +145,12 @@ impl Topic {
         read
     }
 
-    /// The last entry that a consumer could get.
-    pub(super) fn last_readable(&self) -> Option<(Position, &Entry)> {
+    /// The last entry that a consumer could get (`ServerCnx.getLargestBatchIndexWhenPossible`).
+    pub(super) fn last_readable(&self, reads_compacted: bool) -> Option<(Position, &Entry)> {
+        let compacted = self.compacted.as_ref().filter(|_| reads_compacted);
+        if let Some(compacted) = compacted.filter(|compacted| self.log.last_confirmed() <= compacted.horizon) {
+            return compacted.last();
+        }
         self.log.entries().rev().find(|(_, entry)| !entry.is_marker())
     }
 }

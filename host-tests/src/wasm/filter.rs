@@ -130,7 +130,7 @@ impl WasmFilter {
         if !host.http.settle(token) {
             return;
         }
-        host.http.answer = Some(answer.unwrap_or_default());
+        host.http.answer = answer;
         self.call(None, |vm| vm.on_http_response(token.0));
         self.host().http.answer = None;
         self.pump();

@@ -29,7 +29,7 @@ pub(super) struct HttpCalls {
     /// Deadline of each call under way; none is for ever.
     under_way: BTreeMap<HttpToken, Option<Instant>>,
     last_token: u32,
-    /// Readable while the guest is being told of it.
+    /// Readable while the guest is being told of it; `None` after a transport failure, which has no headers to be asked for.
     pub(super) answer: Option<HttpAnswer>,
 }
 
@@ -84,8 +84,7 @@ impl HttpCalls {
 
     pub(super) fn headers(&self) -> Option<Vec<(String, String)>> {
         let answer = self.answer.as_ref()?;
-        // A transport failure has no headers at all.
-        let status = (answer.status != 0).then(|| (":status".to_string(), answer.status.to_string()));
-        Some(status.into_iter().chain(answer.headers.iter().cloned()).collect())
+        let status = (":status".to_string(), answer.status.to_string());
+        Some(std::iter::once(status).chain(answer.headers.iter().cloned()).collect())
     }
 }

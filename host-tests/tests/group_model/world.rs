@@ -1,75 +1,23 @@
 //! One log, two hosts, some consumers.
 
+mod properties;
+mod replica;
+
 use std::collections::BTreeMap;
-use std::hash::{Hash, Hasher};
-use std::sync::Arc;
 
 use bytes::Bytes;
-use isthmus::group::apply::apply;
 use isthmus::group::log::entry::*;
-use isthmus::group::outcome::{Changes, Outcome};
-use isthmus::group::state::{Log, Phase, State};
+use isthmus::group::outcome::Outcome;
+use isthmus::group::state::Phase;
 use isthmus::ids::Position;
 
+use self::replica::Replica;
 use crate::client::{Client, CommitStand, Stand};
 use crate::invariants::{fault_of, fault_of_step};
 
 /// Ids that a consumer may have had.
 const LIVES_MAX: u8 = 3;
 const TOPIC: &str = "t";
-
-/// A state, equal to another if its bytes are. What only the log needs is left out: positions stand for it.
-#[derive(Clone, Debug)]
-struct Replica {
-    state: Arc<State>,
-    digest: u64,
-}
-
-impl Replica {
-    /// Applies one event, written by whoever has not written before.
-    fn step(&mut self, entry: u64, event: &Event) -> (Outcome, Changes) {
-        let origin = Position { ledger: 0, entry: 0 };
-        let written = Entry {
-            writer: entry,
-            epoch: 1,
-            seq: 1,
-            open: true,
-            seen: Some(origin.into()),
-            events: vec![event.clone()],
-            ..Entry::default()
-        };
-        let mut effect = None;
-        let state = Arc::make_mut(&mut self.state);
-        state.log = State::bare(origin).log;
-        apply(state, Position { ledger: 0, entry }, Some(&written), 0, |_, _, outcome, changes| {
-            effect = Some((outcome, changes.clone()));
-        });
-        state.log = Log::default();
-        self.digest = state.digest();
-        effect.expect("it is accepted")
-    }
-}
-
-impl Default for Replica {
-    fn default() -> Self {
-        let state = State::default();
-        Self { digest: state.digest(), state: state.into() }
-    }
-}
-
-impl PartialEq for Replica {
-    fn eq(&self, other: &Self) -> bool {
-        self.digest == other.digest
-    }
-}
-
-impl Eq for Replica {}
-
-impl Hash for Replica {
-    fn hash<H: Hasher>(&self, hasher: &mut H) {
-        self.digest.hash(hasher);
-    }
-}
 
 /// An event on its way into the log, or in it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -468,58 +416,6 @@ impl World {
             Assignment { member: member.clone(), bytes: owned.into() }
         };
         members.iter().enumerate().map(assignment).collect()
-    }
-
-    pub(crate) fn fault(&self) -> Option<&'static str> {
-        self.fault
-    }
-
-    pub(crate) fn owners_differ(&self) -> bool {
-        let owners = self.clients.iter().filter_map(|client| match &client.stand {
-            Stand::Owner { generation, owns, .. } => Some((generation, owns)),
-            Stand::Out | Stand::Known | Stand::Joining | Stand::Joined { .. } | Stand::Syncing { .. } => None,
-        });
-        let mut all: Vec<_> =
-            owners.flat_map(|(generation, owns)| owns.iter().map(move |p| (*generation, *p))).collect();
-        let count = all.len();
-        all.sort_unstable();
-        all.dedup();
-        all.len() == count
-    }
-
-    pub(crate) fn commits_stand(&self) -> bool {
-        self.acknowledged.iter().all(|(partition, acknowledged)| {
-            let stored = self.head.state.offsets.of(TOPIC, (*partition).into());
-            stored.is_some_and(|stored| stored.at.entry >= *acknowledged)
-        })
-    }
-
-    pub(crate) fn replicas_agree(&self) -> bool {
-        self.hosts
-            .iter()
-            .filter(|host| host.up && host.applied == self.tail.len())
-            .all(|host| host.replica == self.head)
-    }
-
-    pub(crate) fn has_two_owners(&self) -> bool {
-        self.clients.iter().filter(|client| matches!(client.stand, Stand::Owner { .. })).count() == 2
-    }
-
-    pub(crate) fn crashed_and_owned_again(&self) -> bool {
-        let again = |client: &Client| matches!(client.stand, Stand::Owner { generation, .. } if generation > 1);
-        !self.hosts[0].up && self.clients.iter().any(again)
-    }
-
-    pub(crate) fn has_refused_commit(&self) -> bool {
-        self.refused_commit
-    }
-
-    pub(crate) fn has_replaced(&self) -> bool {
-        self.replaced
-    }
-
-    pub(crate) fn has_next_generation(&self) -> bool {
-        self.head.state.generation > 1
     }
 }
 

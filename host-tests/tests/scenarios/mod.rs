@@ -6,7 +6,10 @@ use isthmus_host_tests::pair::records::{
     Identity, Read, api_versions, batch, fetch, fetched, list_offsets, metadata, produce, produced,
 };
 use isthmus_host_tests::pair::{ClientId, Filter, Pair};
-use kafka_protocol::messages::{ApiKey, InitProducerIdRequest};
+use isthmus_host_tests::scripted::HttpFault;
+use kafka_protocol::messages::create_topics_request::CreatableTopic;
+use kafka_protocol::messages::{ApiKey, CreateTopicsRequest, CreateTopicsResponse, InitProducerIdRequest, TopicName};
+use kafka_protocol::protocol::StrBytes;
 
 /// Hands the names of all scenarios to a macro that makes tests of them.
 macro_rules! all {
@@ -21,6 +24,7 @@ macro_rules! all {
             a_fetch_at_the_end_is_answered_empty_when_its_time_is_up,
             an_offset_past_the_end_is_out_of_range,
             the_offsets_of_a_partition_are_told,
+            an_admin_answer_that_breaks_off_is_an_error_of_its_request_alone,
         );
     };
 }
@@ -177,5 +181,22 @@ pub(super) fn the_offsets_of_a_partition_are_told(pair: &mut Pair<impl Filter>) 
         let partition = &response.topics[0].partitions[0];
         assert_eq!((partition.error_code, partition.offset), (0, expected), "at {timestamp}");
     }
+    is_at_rest(pair);
+}
+
+pub(super) fn an_admin_answer_that_breaks_off_is_an_error_of_its_request_alone(pair: &mut Pair<impl Filter>) {
+    const REQUEST_TIMED_OUT: i16 = 7;
+    let (client, beside) = (greeted(pair), greeted(pair));
+    pair.broker.http_fault(HttpFault { contains: "PUT".into(), times: 1, answer: None });
+    let wanted = CreatableTopic::default()
+        .with_name(TopicName(StrBytes::from_static_str("t")))
+        .with_num_partitions(1)
+        .with_replication_factor(1);
+    let request = CreateTopicsRequest::default().with_topics(vec![wanted]).with_timeout_ms(5000);
+
+    let told = |response: CreateTopicsResponse| response.topics.iter().map(|row| row.error_code).collect::<Vec<_>>();
+    assert_eq!(told(pair.ask(client, &request, 5, SOON).unwrap()), [REQUEST_TIMED_OUT]);
+    assert_eq!(told(pair.ask(client, &request, 5, SOON).unwrap()), [0]);
+    write(pair, beside, &["a"]);
     is_at_rest(pair);
 }

@@ -1,6 +1,7 @@
 //! The scripted broker does what Pulsar 4.2.4 was seen, or read, to do: each test is one of its behaviours.
 
 mod admin;
+mod compacting;
 mod connection;
 mod consuming;
 mod faults;

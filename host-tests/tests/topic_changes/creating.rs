@@ -68,7 +68,7 @@ fn validation_creates_nothing_and_refuses_what_would_be_refused() {
     let asked = ["there", "new", "a/b"].map(|name| topic(name, 2));
     let request = creation(asked.into()).with_validate_only(true);
     let told: Vec<_> = told_of(&mut pair, client, &request).into_iter().map(|(_, (code, _))| code).collect();
-    assert_eq!(told, [TOPIC_ALREADY_EXISTS, NONE, INVALID_TOPIC]);
+    assert_eq!(told, [TOPIC_ALREADY_EXISTS, NONE, INVALID_TOPIC_EXCEPTION]);
     assert_eq!(partitions(&mut pair, client, "new"), Err(UNKNOWN_TOPIC_OR_PARTITION));
 }
 
@@ -85,7 +85,7 @@ fn names_that_cannot_be_are_refused_with_words() {
     let (mut pair, client) = pair();
     for name in ["", ".", "..", "a b", "a/b", "x-partition-3", "__change_events", &"n".repeat(250)] {
         let (code, words) = create_one(&mut pair, client, topic(name, 1));
-        assert_eq!(code, INVALID_TOPIC, "{name}");
+        assert_eq!(code, INVALID_TOPIC_EXCEPTION, "{name}");
         assert!(words.unwrap().starts_with("Topic name is invalid: "), "{name}");
     }
 }
@@ -95,7 +95,7 @@ fn a_name_that_pulsar_would_not_give_partitions_is_refused_unless_it_exists() {
     let (mut pair, client) = pair();
     pair.broker.create_topic("x-partition-a", 0);
     assert_eq!(create_one(&mut pair, client, topic("x-partition-a", 1)).0, TOPIC_ALREADY_EXISTS);
-    assert_eq!(create_one(&mut pair, client, topic("x-partition-b", 1)).0, INVALID_TOPIC);
+    assert_eq!(create_one(&mut pair, client, topic("x-partition-b", 1)).0, INVALID_TOPIC_EXCEPTION);
     assert_eq!(partitions(&mut pair, client, "x-partition-a"), Ok(1));
 }
 
@@ -120,6 +120,14 @@ fn numbers_that_make_no_sense_are_refused_in_kafkas_words() {
     let (code, words) = create_one(&mut pair, client, topic("t", 1).with_replication_factor(3));
     assert_eq!(code, INVALID_REPLICATION_FACTOR);
     assert!(words.unwrap().starts_with("Unable to replicate the partition 3 time(s): "));
+}
+
+#[test]
+fn the_operator_may_let_clients_ask_for_more_copies() {
+    let (mut pair, client) = pair_with(Config { max_replication_factor: 3, ..Config::default() });
+    assert_eq!(create_one(&mut pair, client, topic("t", 1).with_replication_factor(3)), (NONE, None));
+    let (code, _) = create_one(&mut pair, client, topic("u", 1).with_replication_factor(4));
+    assert_eq!(code, INVALID_REPLICATION_FACTOR);
 }
 
 #[test]

@@ -9,6 +9,11 @@ use std::time::Duration;
 use isthmus::config::Config;
 use isthmus::pulsar::proto::ServerError;
 use isthmus::pulsar::proto::base_command::Type;
+use isthmus_host_tests::codes::{
+    INVALID_CONFIG, INVALID_PARTITIONS, INVALID_REPLICA_ASSIGNMENT, INVALID_REPLICATION_FACTOR, INVALID_REQUEST,
+    INVALID_TOPIC_EXCEPTION, NONE, POLICY_VIOLATION, REQUEST_TIMED_OUT, TOPIC_ALREADY_EXISTS,
+    TOPIC_AUTHORIZATION_FAILED, UNKNOWN_TOPIC_ID, UNKNOWN_TOPIC_OR_PARTITION,
+};
 use isthmus_host_tests::http::HttpAnswer;
 use isthmus_host_tests::pair::records::{batch, fetch, metadata, produce, produced};
 use isthmus_host_tests::pair::{ClientId, NativeFilter, Pair};
@@ -27,25 +32,15 @@ const SOON: Duration = Duration::from_secs(5);
 const PATIENCE_MS: i32 = 20_000;
 const PATIENCE: Duration = Duration::from_secs(60);
 
-const NONE: i16 = 0;
-const UNKNOWN_TOPIC_OR_PARTITION: i16 = 3;
-const REQUEST_TIMED_OUT: i16 = 7;
-const INVALID_TOPIC: i16 = 17;
-const TOPIC_AUTHORIZATION_FAILED: i16 = 29;
-const TOPIC_ALREADY_EXISTS: i16 = 36;
-const INVALID_PARTITIONS: i16 = 37;
-const INVALID_REPLICATION_FACTOR: i16 = 38;
-const INVALID_REPLICA_ASSIGNMENT: i16 = 39;
-const INVALID_CONFIG: i16 = 40;
-const INVALID_REQUEST: i16 = 42;
-const POLICY_VIOLATION: i16 = 44;
-const UNKNOWN_TOPIC_ID: i16 = 100;
-
 /// What a client is told of one topic: code and words.
 type Told = (i16, Option<String>);
 
 fn pair() -> (Pair<NativeFilter>, ClientId) {
-    let filter = NativeFilter::new(Config { default_partitions: 4, ..Config::default() }, 7);
+    pair_with(Config { default_partitions: 4, ..Config::default() })
+}
+
+fn pair_with(config: Config) -> (Pair<NativeFilter>, ClientId) {
+    let filter = NativeFilter::new(config, 7);
     let mut pair = Pair::new(filter, ScriptedBroker::new(BrokerConfig::default()));
     let client = pair.connect();
     (pair, client)

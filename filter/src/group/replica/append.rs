@@ -193,7 +193,7 @@ impl Appender {
         if let Some(sent) = self.in_flight.take()
             && !sent.entry.events.is_empty()
         {
-            self.void(sent);
+            self.undecide(sent);
         }
     }
 
@@ -295,16 +295,19 @@ impl Appender {
     /// ever, and is written again for whoever still waits.
     pub fn outlived(&mut self, sent: Sent) {
         if sent.entry.epoch != self.epoch {
-            return self.void(sent);
+            return self.undecide(sent);
         }
         self.epoch_is_open = true;
         self.write_again(Some(sent));
     }
 
     fn write_again(&mut self, last: Option<Sent>) {
-        let lost: Vec<Item> =
-            std::mem::take(&mut self.undecided).into_iter().chain(last).flat_map(still_wanted).collect();
-        for item in lost.into_iter().rev() {
+        let undecided = std::mem::take(&mut self.undecided);
+        self.queue_first(undecided.into_iter().chain(last).flat_map(still_wanted).collect());
+    }
+
+    fn queue_first(&mut self, items: Vec<Item>) {
+        for item in items.into_iter().rev() {
             self.queued_bytes = self.queued_bytes.saturating_add(item.event.encoded_len());
             self.queue.push_front(item);
         }
@@ -314,14 +317,11 @@ impl Appender {
     pub fn refused(&mut self, sent: Sent) {
         self.producer = Producer::Closed;
         self.epoch_is_open = false;
-        for item in still_wanted(sent).into_iter().rev() {
-            self.queued_bytes = self.queued_bytes.saturating_add(item.event.encoded_len());
-            self.queue.push_front(item);
-        }
+        self.queue_first(still_wanted(sent));
     }
 
-    /// An own entry of an older epoch came too late: it is written again when the current epoch is open.
-    pub fn void(&mut self, sent: Sent) {
+    /// What became of an own entry is open, or it is void: it is written again when the current epoch is open.
+    pub fn undecide(&mut self, sent: Sent) {
         if self.undecided.len() >= MAX_UNDECIDED {
             self.undecided.pop_front();
         }

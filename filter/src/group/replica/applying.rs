@@ -105,7 +105,7 @@ impl Replica {
                 self.commands.push_back(Command::CloseProducer);
             }
             // Void: written again when the current epoch is open.
-            Accepted::No => self.appender.void(sent),
+            Accepted::No => self.appender.undecide(sent),
         }
     }
 

@@ -429,7 +429,6 @@ impl Asks {
 
     /// What was written for these may never be found again: they ask anew.
     pub fn fail_appending(&mut self) {
-        self.answer_deleted();
         let appending = self
             .waiting
             .extract_if(.., |_, waiting| matches!(waiting.stage, Stage::Appending(_) | Stage::Confirming { .. }));

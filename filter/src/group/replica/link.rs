@@ -3,7 +3,6 @@
 use bytes::Bytes;
 
 use crate::ids::Position;
-use crate::topics::let_go::Turn;
 
 /// Where a reader begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,7 +42,7 @@ pub enum Command {
         /// The last entry that may be trimmed; its entry may be -1.
         acked: Option<Position>,
     },
-    /// One turn of [`crate::topics::let_go`]: Pulsar may delete the topic, once the guard is acknowledged to its end and nobody
+    /// Policies of [`crate::topics::let_go`]: Pulsar may delete the topic, once the guard is acknowledged to its end and nobody
     /// writes.
     LetGo,
     /// Makes the topic by the admin REST: the brokers do not by themselves.
@@ -87,8 +86,8 @@ pub enum Event {
     ProducerClosed,
     /// The topic is made, or not; why, for people.
     TopicCreated(Result<(), String>),
-    /// What the turn came to; why it failed, for people.
-    LetGo(Result<Turn, String>),
+    /// The topic's policies are in force, or not; why, for people.
+    LetGo(Result<(), String>),
     /// The guard is made, or not.
     GuardDone(Result<(), LinkError>),
 }

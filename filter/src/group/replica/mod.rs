@@ -348,7 +348,7 @@ impl Replica {
             Event::Receipt { position: None, .. } => {}
             Event::ProducerClosed => self.appender.closed(),
             Event::GuardDone(result) => self.on_guard_done(result, now),
-            Event::LetGo(result) => self.on_let_go(result, now.instant),
+            Event::LetGo(result) => self.on_let_go(result),
         }
         self.drive(now);
     }
@@ -395,7 +395,7 @@ impl Replica {
         self.appender.closed();
         // The topic may be another one when it is met again.
         self.guard = Guard::Unknown;
-        self.retirement.interrupt();
+        self.retirement.lost();
         self.asks.answer_deleted();
         if let Body::Loading { .. } | Body::Creating { .. } = self.body {
             self.body = Body::Unloaded;

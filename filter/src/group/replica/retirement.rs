@@ -12,17 +12,10 @@ use super::{Body, Replica};
 use crate::group::log::entry::{Base, Entry, Kind, Nop};
 use crate::group::state::State;
 use crate::time::{Instant, Now};
-use crate::topics::let_go::Turn;
 use crate::worker::log::Level;
 
 /// How long nobody must have asked for the group.
 const UNUSED: Duration = Duration::from_secs(1);
-
-/// Between two turns at the topic's policies.
-const LOOK_AGAIN: Duration = Duration::from_millis(50);
-
-/// Bound of turns: then the topic stays until the group is used and deleted again.
-const TURNS_MAX: u32 = 100;
 
 /// See the module.
 #[derive(Debug, Default)]
@@ -31,7 +24,6 @@ pub(super) struct Retirement {
     marked: bool,
     /// The topic's policies are in force, or cannot be.
     let_go: bool,
-    turns: u32,
     step: Step,
 }
 
@@ -40,7 +32,6 @@ enum Step {
     #[default]
     None,
     LettingGo,
-    LookingAgain(Instant),
     Acknowledging,
 }
 
@@ -49,11 +40,18 @@ impl Retirement {
     pub(super) fn on_applied(&mut self, state: &State, entry: Option<&Entry>) {
         let named = entry.and_then(Entry::base);
         self.marked = !state.exists && named.is_some() && named == state.log.origin.map(Base::Origin);
+        self.let_go &= !state.exists;
     }
 
     /// What was begun is not heard of any more.
     pub(super) fn interrupt(&mut self) {
         self.step = Step::None;
+    }
+
+    /// The topic may be another one when it is met again, without policies.
+    pub(super) fn lost(&mut self) {
+        self.interrupt();
+        self.let_go = false;
     }
 }
 
@@ -66,7 +64,6 @@ impl Replica {
         }
         match (self.retirement.step, self.asks.use_of_group()) {
             (Step::LettingGo | Step::Acknowledging, _) | (_, Use::Somebody) => None,
-            (Step::LookingAgain(at), Use::Nobody | Use::Deleted) => Some(at),
             (Step::None, Use::Deleted) => Some(self.used_at),
             (Step::None, Use::Nobody) => Some(self.used_at + UNUSED),
         }
@@ -96,22 +93,12 @@ impl Replica {
         self.commands.push_back(Command::LetGo);
     }
 
-    pub(super) fn on_let_go(&mut self, result: Result<Turn, String>, now: Instant) {
+    pub(super) fn on_let_go(&mut self, result: Result<(), String>) {
         if self.retirement.step != Step::LettingGo {
             return;
         }
-        self.retirement.turns = self.retirement.turns.saturating_add(1);
-        let refused = match result {
-            Ok(Turn::Changed) if self.retirement.turns < TURNS_MAX => {
-                self.retirement.step = Step::LookingAgain(now + LOOK_AGAIN);
-                return;
-            }
-            Ok(Turn::Changed) => Some("the broker does not take them".to_owned()),
-            Ok(Turn::Done) => None,
-            Err(reason) => Some(reason),
-        };
         self.retirement.let_go = true;
-        if let Some(reason) = refused {
+        if let Err(reason) = result {
             let name = &self.name;
             self.log.push((
                 Level::Info,

@@ -1,6 +1,6 @@
 //! Requests about offsets.
 
-use kafka_protocol::messages::ListOffsetsRequest;
+use kafka_protocol::messages::{DeleteRecordsRequest, ListOffsetsRequest};
 
 use crate::kafka::shape::*;
 
@@ -21,6 +21,16 @@ impl Guarded for ListOffsetsRequest {
                 ],
             ),
             int32("TimeoutMs").since(10),
+        ],
+    );
+}
+
+impl Guarded for DeleteRecordsRequest {
+    const SHAPE: Shape = Shape::flexible(
+        2,
+        &[
+            array("Topics", &[string("Name"), array("Partitions", &[int32("PartitionIndex"), int64("Offset")])]),
+            int32("TimeoutMs"),
         ],
     );
 }

@@ -113,7 +113,8 @@ impl Change for AlterTopic {
                     if topic.policies == plan.policies {
                         self.remember(properties, io)
                     } else {
-                        Some(State::Converging(Converge::new(&self.topic, plan.policies, io), properties))
+                        let converge = Converge::new(&self.topic, topic.policies, plan.policies, io);
+                        Some(State::Converging(converge, properties))
                     }
                 }
                 State::Converging(converge, properties) => {

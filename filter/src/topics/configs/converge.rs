@@ -31,9 +31,12 @@ const LOOKS: u32 = 20;
 /// ```
 #[derive(Debug)]
 enum State {
+    /// All of them, or the one that was just written while another has still to be.
     Reading(ReadPolicies),
     Writing(Policy, AdminChange),
-    Waiting { until: Instant },
+    Waiting {
+        until: Instant,
+    },
 }
 
 /// The change; only the deadline of the request ends it otherwise.
@@ -41,16 +44,21 @@ enum State {
 pub struct Converge {
     topic: KafkaTopic,
     wanted: TopicPolicies,
+    /// As far as was looked.
+    seen: TopicPolicies,
     /// What was written last, and how often it has been looked for.
     written: Option<(Policy, u32)>,
     state: State,
 }
 
 impl Converge {
-    /// Looks what there is.
-    pub fn new(topic: &KafkaTopic, wanted: TopicPolicies, io: &mut Io<'_>) -> Self {
-        let state = State::Reading(ReadPolicies::new(topic, io));
-        Self { topic: topic.clone(), wanted, written: None, state }
+    /// Writes the first that is not as wanted among those that were `seen`.
+    pub fn new(topic: &KafkaTopic, seen: TopicPolicies, wanted: TopicPolicies, io: &mut Io<'_>) -> Self {
+        let state = match seen.differences(&wanted).next() {
+            Some(first) => State::Writing(first, write(first, topic, &wanted, io)),
+            None => State::Reading(ReadPolicies::new(topic, io)),
+        };
+        Self { topic: topic.clone(), wanted, seen, written: None, state }
     }
 
     /// Whether it is done; `None` while something is awaited.
@@ -58,17 +66,17 @@ impl Converge {
         loop {
             self.state = match &mut self.state {
                 State::Reading(read) => {
-                    let seen = match read.poll(io)? {
+                    self.seen = match read.poll(io)? {
                         Ok(seen) => seen,
                         Err(error) => return Some(Err(Refused::by_admin(&error))),
                     };
-                    let Some(first) = seen.differences(&self.wanted).next() else { return Some(Ok(())) };
+                    let Some(first) = self.seen.differences(&self.wanted).next() else { return Some(Ok(())) };
                     match &mut self.written {
-                        Some((policy, looks)) if *looks < LOOKS && seen.differs(&self.wanted, *policy) => {
+                        Some((policy, looks)) if *looks < LOOKS && self.seen.differs(&self.wanted, *policy) => {
                             *looks = looks.saturating_add(1);
                             State::Waiting { until: io.now.instant + LOOK_AGAIN }
                         }
-                        Some(_) | None => State::Writing(first, self.write(first, io)),
+                        Some(_) | None => State::Writing(first, write(first, &self.topic, &self.wanted, io)),
                     }
                 }
                 State::Writing(policy, change) => {
@@ -77,22 +85,24 @@ impl Converge {
                         return Some(Err(refused(policy, &error)));
                     }
                     self.written = Some((policy, 0));
-                    State::Reading(ReadPolicies::new(&self.topic, io))
+                    self.look(policy, io)
                 }
-                State::Waiting { until } if *until <= io.now.instant => {
-                    State::Reading(ReadPolicies::new(&self.topic, io))
-                }
+                State::Waiting { until } if *until <= io.now.instant => match self.written {
+                    Some((policy, _)) => self.look(policy, io),
+                    None => State::Reading(ReadPolicies::new(&self.topic, io)),
+                },
                 State::Waiting { .. } => return None,
             };
         }
     }
 
-    fn write(&self, policy: Policy, io: &mut Io<'_>) -> AdminChange {
-        let path = self.topic.base(&io.shared.config).admin_path(policy.path());
-        match self.wanted.body(policy) {
-            Some(body) => AdminChange::repeatable(Method::Post, path, Some(body), io),
-            None => AdminChange::new(Method::Delete, path, None, io),
-        }
+    /// Whether what was written is there; with the last one all are looked at.
+    fn look(&self, written: Policy, io: &mut Io<'_>) -> State {
+        let is_last = self.seen.differences(&self.wanted).all(|policy| policy == written);
+        State::Reading(match is_last {
+            true => ReadPolicies::new(&self.topic, io),
+            false => ReadPolicies::of(&[written], &self.topic, self.seen, io),
+        })
     }
 
     /// When to poll it although nothing happened.
@@ -102,6 +112,14 @@ impl Converge {
             State::Writing(_, change) => change.next_wake(),
             State::Waiting { until } => Some(*until),
         }
+    }
+}
+
+fn write(policy: Policy, topic: &KafkaTopic, wanted: &TopicPolicies, io: &mut Io<'_>) -> AdminChange {
+    let path = topic.base(&io.shared.config).admin_path(policy.path());
+    match wanted.body(policy) {
+        Some(body) => AdminChange::repeatable(Method::Post, path, Some(body), io),
+        None => AdminChange::new(Method::Delete, path, None, io),
     }
 }
 

@@ -16,6 +16,7 @@ pub mod describe;
 pub mod plan;
 pub mod pulsar;
 pub mod read;
+pub mod settle;
 pub mod table;
 pub mod value;
 pub mod view;

@@ -12,7 +12,7 @@ use crate::time::Instant;
 use crate::topics::admin_change::AdminChange;
 use crate::topics::name::KafkaTopic;
 
-/// The policies, all asked for at once.
+/// Policies, asked for at once.
 #[derive(Debug)]
 pub struct ReadPolicies {
     open: Vec<(Policy, AdminChange)>,
@@ -20,14 +20,19 @@ pub struct ReadPolicies {
 }
 
 impl ReadPolicies {
-    /// Asks.
+    /// Asks for all.
     pub fn new(topic: &KafkaTopic, io: &mut Io<'_>) -> Self {
-        let base = topic.base(&io.shared.config);
-        let open = Policy::ALL.map(|policy| (policy, AdminChange::read(base.admin_path(policy.path()), io)));
-        Self { open: open.into(), policies: TopicPolicies::default() }
+        Self::of(&Policy::ALL, topic, TopicPolicies::default(), io)
     }
 
-    /// The policies; `None` while they are awaited.
+    /// Asks for some; the others are as `known`.
+    pub fn of(asked: &[Policy], topic: &KafkaTopic, known: TopicPolicies, io: &mut Io<'_>) -> Self {
+        let base = topic.base(&io.shared.config);
+        let ask = |policy: &Policy| (*policy, AdminChange::read(base.admin_path(policy.path()), io));
+        Self { open: asked.iter().map(ask).collect(), policies: known }
+    }
+
+    /// All policies; `None` while some are awaited.
     pub fn poll(&mut self, io: &mut Io<'_>) -> Option<Result<TopicPolicies, AdminError>> {
         let mut failed = None;
         self.open.retain_mut(|(policy, call)| {

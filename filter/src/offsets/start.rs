@@ -1,0 +1,84 @@
+//! Where a partition begins for Kafka's clients: with its first readable record, or where DeleteRecords put its start.
+
+use super::OffsetError;
+use super::floors::ask::AskFloor;
+use super::head::{FindFirst, Head};
+use super::tail::FindEnd;
+use crate::ids::Offset;
+use crate::session::io::Io;
+use crate::topics::name::PulsarTopic;
+
+/// The two beginnings of a partition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LogStart {
+    /// Of what Pulsar has.
+    pub head: Head,
+    /// Of what clients may see: at or above the other.
+    pub visible: Offset,
+    /// The floors that this is by (`KnownFloors::version`).
+    pub floors_version: u64,
+}
+
+/// ```text
+/// Finding ──▶ Found ──no floor above──▶ done
+///               └──a floor above──▶ Checking ──▶ done
+/// ```
+/// A floor that lies above the end is one of another topic that had the name before: it does not count. The end is asked for
+/// when the floor is known, so that it cannot be one of before.
+#[derive(Debug)]
+pub struct FindStart {
+    topic: PulsarTopic,
+    floor: AskFloor,
+    state: State,
+}
+
+#[derive(Debug)]
+enum State {
+    Finding(FindFirst),
+    Found(Head),
+    Checking { head: Head, floor: Offset, floors_version: u64, end: FindEnd },
+}
+
+impl FindStart {
+    /// Asks for both at once.
+    pub fn new(topic: &PulsarTopic, io: &mut Io<'_>) -> Self {
+        let floor = AskFloor::new(topic, io);
+        Self { topic: topic.clone(), floor, state: State::Finding(FindFirst::new(topic, io)) }
+    }
+
+    /// The beginnings; `None` while they are awaited.
+    pub fn poll(&mut self, io: &mut Io<'_>) -> Option<Result<LogStart, OffsetError>> {
+        loop {
+            self.state = match &mut self.state {
+                State::Finding(find) => match find.poll(io)? {
+                    Ok(head) => State::Found(head),
+                    Err(error) => return Some(Err(error)),
+                },
+                State::Found(head) => {
+                    let (head, floor) = (*head, self.floor.poll(io)?);
+                    let floors_version = io.shared.floors.version();
+                    if floor <= head.log_start {
+                        return Some(Ok(LogStart { head, visible: head.log_start, floors_version }));
+                    }
+                    State::Checking { head, floor, floors_version, end: FindEnd::new(&self.topic, io) }
+                }
+                State::Checking { head, floor, floors_version, end } => {
+                    let (head, floor, floors_version) = (*head, *floor, *floors_version);
+                    return Some(end.poll(io)?.map(|end| {
+                        let visible = if floor <= end.offset { floor } else { head.log_start };
+                        LogStart { head, visible, floors_version }
+                    }));
+                }
+            };
+        }
+    }
+
+    /// Closes what is open, for an asker that is answered already.
+    pub fn abandon(&mut self, io: &mut Io<'_>) {
+        match &mut self.state {
+            State::Finding(find) => find.abandon(io),
+            State::Found(_) => {}
+            State::Checking { end, .. } => end.abandon(io),
+        }
+    }
+}
