@@ -1,7 +1,7 @@
 # Each verb calls one thing; people and CI use the same ones.
 PYTHON ?= python3
 .DEFAULT_GOAL := help
-.PHONY: help run wipe wasm test test-all lint bench fuzz
+.PHONY: help run wipe demo-connect demo-mirror wasm test test-all lint bench fuzz
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\): ## /\1	/p' $(MAKEFILE_LIST) | expand -t 12
@@ -11,6 +11,12 @@ run: ## Pulsar and Envoy with the filter, on loopback; README.md names the setti
 
 wipe: ## remove the data that `make run` keeps
 	@$(PYTHON) -m dev.data
+
+demo-connect: ## Kafka Connect on Pulsar, step by step, on `make run` or by itself; docs/connect.md
+	@$(PYTHON) -m dev.demo_connect
+
+demo-mirror: ## from Apache Kafka to Pulsar with MirrorMaker, step by step; docs/migration.md
+	@$(PYTHON) -m dev.demo_mirror
 
 wasm: ## dist/isthmus-VERSION.wasm and its SHA-256
 	@$(PYTHON) -m dev.wasm

@@ -45,6 +45,11 @@ def kafka():
     return jars(f"kafka-{KAFKA_VERSION}", f"Apache Kafka {KAFKA_VERSION} (45 MB)")
 
 
+def connect():
+    """The folder with the jars of Kafka Connect and MirrorMaker, installed first where they are not."""
+    return jars(f"connect-{KAFKA_VERSION}", f"Kafka Connect {KAFKA_VERSION} (43 MB)")
+
+
 def pip_environment(folder, requirements, title):
     """A virtual environment in `folder` with exactly the hashed `requirements`. Returns its Python."""
     python = folder / "bin" / "python"
@@ -132,6 +137,7 @@ def main():
     for version in PULSAR_VERSIONS:
         print(f"pulsar  {pulsar(version)}")
     print(f"kafka   {kafka()}")
+    print(f"connect {connect()}")
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 
+from dev import rust
 from dev.errors import DevError
 
 OLDEST_JAVA = 17
@@ -17,7 +18,7 @@ ADVICE = {
     "mvn": "install Maven (Debian: apt-get install maven)",
     "node": "install Node.js (Debian: apt-get install nodejs)",
     "npm": "install npm (Debian: apt-get install npm)",
-    "go": "install Go (Debian: apt-get install golang)",
+    "go": "install Go, 1.26 or newer (https://go.dev/dl)",
 }
 
 
@@ -27,12 +28,15 @@ def have(tool):
 
 
 def require(*tools):
-    """Raise unless every one of `tools` is on the PATH; "java" must also be new enough, "venv" is Python's module."""
+    """Raise unless every one of `tools` is on the PATH; "java" must also be new enough, "venv" is Python's module,
+    and with "cargo" comes the toolchain."""
     for tool in tools:
         if tool == "venv":
             require_venv()
         elif not have(tool):
             raise DevError(f"{tool} is not on the PATH: {ADVICE[tool]}.")
+        elif tool == "cargo":
+            rust.require_toolchain()
         elif tool == "java":
             require_java()
 

@@ -10,11 +10,11 @@ import shlex
 import sys
 
 from dev import children, tools
-from dev.bench import end_to_end, groups
+from dev.bench import end_to_end, groups, metadata
 from dev.errors import DevError, main_guard
 from dev.paths import ROOT
 
-LAYERS = ("criterion", "instructions", "end-to-end", "groups")
+LAYERS = ("criterion", "instructions", "end-to-end", "groups", "metadata")
 
 # The first counts allocations too, and says what is left out where valgrind is missing; the second needs it.
 SESSION = ROOT / "benches" / "instructions" / "session"
@@ -25,7 +25,13 @@ def main():
     """The layers that are asked for, each to its end."""
     options = parse(shlex.split(os.environ.get("BENCH_OPTIONS", "")) + sys.argv[1:])
     tools.require("rustup", "cargo", "cc", "java")
-    layers = {"criterion": criterion, "instructions": instructions, "end-to-end": comparison, "groups": consumer_groups}
+    layers = {
+        "criterion": criterion,
+        "instructions": instructions,
+        "end-to-end": comparison,
+        "groups": consumer_groups,
+        "metadata": topics,
+    }
     failed = [name for name in LAYERS if name in (options.only or LAYERS) and not attempt(layers[name], options)]
     if failed:
         raise DevError(f"these benchmarks failed: {', '.join(failed)}.")
@@ -82,6 +88,13 @@ def consumer_groups(options):
     """Beside Apache Kafka and bare sends to Pulsar."""
     plan = dataclasses.replace(groups.Plan(), rounds=options.rounds)
     groups.main(plan.quick() if options.quick else plan, options.keep)
+    return True
+
+
+def topics(options):
+    """Metadata and what admin clients ask, beside Apache Kafka."""
+    plan = dataclasses.replace(metadata.Plan(), rounds=options.rounds)
+    metadata.main(plan.quick() if options.quick else plan, options.keep)
     return True
 
 

@@ -18,9 +18,14 @@ SETTLE_S = 3
 
 
 def allow_connections(count):
-    """Raise the limit of open files, which the servers inherit: Envoy has two for each connection."""
+    """Envoy has two files for each."""
+    allow_files(2 * count)
+
+
+def allow_files(count):
+    """Raise the limit of open files, which the servers inherit."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = 2 * count + SPARE_FILES
+    wanted = count + SPARE_FILES
     if soft < wanted <= hard:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 

@@ -35,38 +35,54 @@ def block(tag, value):
     return varint(tag << 3 | 2) + varint(len(value)) + value
 
 
-class Producer:
-    """Of one topic; `send` returns when the broker has the message."""
+class Link:
+    """A connection that has said CONNECT."""
 
-    def __init__(self, port, topic):
+    def __init__(self, port):
         self.socket = socket.create_connection((LOOPBACK, port), 60)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.sequence = 0
-        self._ask(CONNECT, CONNECT, block(1, b"bench") + number(4, 21), CONNECTED)
-        self._ask(LOOKUP, LOOKUP, block(1, topic) + number(2, 1), LOOKUP_RESPONSE)
-        self._ask(PRODUCER, PRODUCER, block(1, topic) + number(2, 1) + number(3, 2) + block(4, b"bench-producer"), PRODUCER_SUCCESS)
+        self.ask(CONNECT, block(1, b"bench") + number(4, 21), CONNECTED)
 
     def close(self):
         """It is over."""
         self.socket.close()
 
+    def ask(self, kind, message, answer, section=b""):
+        """A command and its answer."""
+        self.socket.sendall(frame(kind, message, section))
+        self.take(answer)
+
+    def take(self, answer):
+        """The next answer; the broker's PINGs are answered meanwhile."""
+        while True:
+            (total,) = struct.unpack(">I", receive(self.socket, 4))
+            came = receive(self.socket, total)
+            kind = came[5]  # the command's first field is its type
+            if kind == answer:
+                return
+            if kind != PING:
+                raise DevError(f"the broker answered {kind} instead of {answer}: {came[:200]!r}")
+            self.socket.sendall(frame(PONG, b""))
+
+
+def frame(kind, message, section=b""):
+    """A command's field has its type's number."""
+    command = number(1, kind) + block(kind, message)
+    return struct.pack(">II", 4 + len(command) + len(section), len(command)) + command + section
+
+
+class Producer(Link):
+    """Of one topic; `send` returns when the broker has the message."""
+
+    def __init__(self, port, topic):
+        super().__init__(port)
+        self.sequence = 0
+        self.ask(LOOKUP, block(1, topic) + number(2, 1), LOOKUP_RESPONSE)
+        self.ask(PRODUCER, block(1, topic) + number(2, 1) + number(3, 2) + block(4, b"bench-producer"), PRODUCER_SUCCESS)
+
     def send(self, payload):
         """There and back."""
         metadata = block(1, b"bench-producer") + number(2, self.sequence) + number(3, 1)
         section = struct.pack(">I", len(metadata)) + metadata + payload
-        self._ask(SEND, SEND, number(1, 1) + number(2, self.sequence), SEND_RECEIPT, section)
+        self.ask(SEND, number(1, 1) + number(2, self.sequence), SEND_RECEIPT, section)
         self.sequence += 1
-
-    def _ask(self, kind, field, message, answer, section=b""):
-        command = number(1, kind) + block(field, message)
-        self.socket.sendall(struct.pack(">II", 4 + len(command) + len(section), len(command)) + command + section)
-        while True:
-            (total,) = struct.unpack(">I", receive(self.socket, 4))
-            frame = receive(self.socket, total)
-            came = frame[5]  # the command's first field is its type
-            if came == answer:
-                return
-            if came != PING:
-                raise DevError(f"the broker answered command {kind} with {came}: {frame[:200]!r}")
-            pong = number(1, PONG) + block(PONG, b"")
-            self.socket.sendall(struct.pack(">II", 4 + len(pong), len(pong)) + pong)

@@ -14,9 +14,11 @@ Every server has `start()` (returns when it serves), `launch()` and `wait_ready(
 What a server needs is installed first where it is missing. A server dies with the thread that launched it.
 """
 
+from dev.servers.connect import Connect
 from dev.servers.envoy import Envoy
 from dev.servers.kafka import Kafka
+from dev.servers.mirror_maker import MirrorMaker
 from dev.servers.ports import busy, free_ports
 from dev.servers.pulsar import Pulsar
 
-__all__ = ["Envoy", "Kafka", "Pulsar", "busy", "free_ports"]
+__all__ = ["Connect", "Envoy", "Kafka", "MirrorMaker", "Pulsar", "busy", "free_ports"]

@@ -17,10 +17,10 @@ LOG4J = """<?xml version="1.0" encoding="UTF-8"?>
 JUL = "handlers=java.util.logging.ConsoleHandler\n.level=SEVERE\n"
 
 
-def java(jars, folder, heap_mib, log_level, *flags, quiet=()):
+def java(jars, folder, heap_mib, log_level, *flags, quiet=(), without=()):
     """The start of a Java command line with every jar of the folder `jars`; its log settings go to `folder`.
 
-    Of the loggers named in `quiet` only errors are logged.
+    Of the loggers named in `quiet` only errors are logged. The jars named in `without` are left out.
     """
     log4j, jul = folder / "log4j2.xml", folder / "jul.properties"
     loggers = "".join(f'<Logger name="{name}" level="error"/>' for name in quiet)
@@ -34,5 +34,12 @@ def java(jars, folder, heap_mib, log_level, *flags, quiet=()):
         f"-Djava.util.logging.config.file={jul}",
         *flags,
         "-cp",
-        f"{jars}/*",
+        class_path(jars, without),
     ]
+
+
+def class_path(jars, without=()):
+    """Every jar of the folder `jars`, but those named in `without`."""
+    if not without:
+        return f"{jars}/*"
+    return ":".join(str(path) for path in sorted(jars.glob("*.jar")) if path.name not in without)

@@ -21,6 +21,8 @@ class Server:
     name = "server"
     start_patience_s = 180
     stop_patience_s = 20
+    # Further ones of `Popen`, as the user to run as.
+    options = {}
 
     def __init__(self, data, log_path=None):
         self.data = Path(data).resolve()
@@ -56,7 +58,7 @@ class Server:
         self.log_path.parent.mkdir(parents=True, exist_ok=True)
         self.prepare()
         with open(self.log_path, "ab") as log:
-            self.child = children.spawn(self.command(), stdout=log, stderr=subprocess.STDOUT, cwd=self.data)
+            self.child = children.spawn(self.command(), stdout=log, stderr=subprocess.STDOUT, cwd=self.data, **self.options)
         return self
 
     def wait_ready(self, patience_s=None):
