@@ -4,11 +4,16 @@ import contextlib
 import itertools
 import os
 import re
+import subprocess
 
 import pytest
 from ring import paths  # noqa: F401  (first: it puts the checkout on the module path)
 from ring import clients, group_wire, groups, programs, targets, wire
 from ring.waiting import eventually
+
+from dev import install
+
+TOOL_PATIENCE_S = 60
 
 
 def pytest_addoption(parser):
@@ -24,6 +29,7 @@ def pytest_configure(config):
         "soak: takes minutes; runs only with ISTHMUS_TEST_ALL=1",
         "differential: the same script on Apache Kafka and on the target, outputs compared",
         "only_on(*names): targets that the test is for",
+        "rarely_on_kafka: on Apache Kafka, where it only shows that the test itself is right, with ISTHMUS_TEST_ALL=1 alone",
     ):
         config.addinivalue_line("markers", line)
 
@@ -46,6 +52,7 @@ def pytest_collection_modifyitems(config, items):
         mode = targets.mode_of(params["target"]) if "target" in params else None
         fits = all(mode in mark.args for mark in item.iter_markers("only_on"))
         fits &= everything or item.get_closest_marker("soak") is None
+        fits &= everything or mode != targets.KAFKA or item.get_closest_marker("rarely_on_kafka") is None
         present = not any(isinstance(value, str) and value in absent for value in params.values())
         (kept if fits and present else dropped).append(item)
     config.hook.pytest_deselected(items=dropped)
@@ -97,7 +104,28 @@ def java(client):
 def connection(target):
     """A Kafka connection at the level of requests."""
     with wire.Connection(target.bootstrap) as opened:
+        # Until the first request Pulsar hears nothing of the connection, and it closes one that says nothing for half a minute.
+        opened.metadata([])
         yield opened
+
+
+@pytest.fixture
+def tool_status(target):
+    """`tool_status(program, *arguments)`: the exit code of one of Kafka's tools, by its class, and what it prints."""
+
+    def run(program, *arguments):
+        jvm = ["java", "-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp", f"{install.kafka()}/*", program]
+        command = [*jvm, "--bootstrap-server", target.bootstrap, *arguments]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=TOOL_PATIENCE_S)
+        return done.returncode, done.stdout + done.stderr
+
+    return run
+
+
+@pytest.fixture
+def tool(tool_status):
+    """`tool(program, *arguments)`: what the tool prints."""
+    return lambda program, *arguments: tool_status(program, *arguments)[1]
 
 
 NUMBERS = itertools.count(1)

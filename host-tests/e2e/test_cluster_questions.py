@@ -1,31 +1,13 @@
 """What Kafka's tools ask a cluster about besides topics and groups: sizes, elections, reassignments, users, ACLs."""
 
 import json
-import subprocess
 
-import pytest
 from ring import batch, wire
 from ring.waiting import eventually
-
-from dev import install
 
 LOG_DIRS, ELECTION = "org.apache.kafka.tools.LogDirsCommand", "org.apache.kafka.tools.LeaderElectionCommand"
 REASSIGN, CONFIGS = "org.apache.kafka.tools.reassign.ReassignPartitionsCommand", "kafka.admin.ConfigCommand"
 ACLS = "org.apache.kafka.tools.AclCommand"
-PATIENCE_S = 60
-
-
-@pytest.fixture
-def tool(target):
-    """`tool(program, *arguments)`: what the tool prints."""
-
-    def run(program, *arguments):
-        jvm = ["java", "-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp", f"{install.kafka()}/*", program]
-        command = [*jvm, "--bootstrap-server", target.bootstrap, *arguments]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_S)
-        return done.stdout + done.stderr
-
-    return run
 
 
 def sizes(printed):
@@ -64,3 +46,14 @@ def test_nothing_is_reassigned_and_nobody_has_quotas_or_acls(tool):
     assert not tool(CONFIGS, "--describe", "--entity-type", "users").strip()
     assert not tool(CONFIGS, "--describe", "--entity-type", "clients").strip()
     assert eventually(lambda: "SecurityDisabledException: No Authorizer is configured" in tool(ACLS, "--list"))
+
+
+def test_nothing_is_configured_of_a_group_and_of_client_metrics(tool, new_group):
+    group = new_group(partitions=1)
+    group.join("java")
+    group.wait_shared()
+
+    printed = tool(CONFIGS, "--describe", "--entity-type", "groups")
+    assert f"Dynamic configs for group {group.name} are:" in printed
+    assert "=" not in printed
+    assert not tool(CONFIGS, "--describe", "--entity-type", "client-metrics").strip()

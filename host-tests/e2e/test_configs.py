@@ -1,17 +1,12 @@
 """Configurations of topics and brokers: shown, set, refused; on Pulsar they are policies of the topic."""
 
-import subprocess
-
 import pytest
 from ring import batch, config_wire, wire
 from ring.config_wire import APPEND, BROKER, DELETE, INVALID_CONFIG, INVALID_REQUEST, SET, SUBTRACT, alter, create, describe, replace
 from ring.waiting import eventually
 
-from dev import install
-
-POLICY_VIOLATION = 44
+TOPIC_ALREADY_EXISTS, POLICY_VIOLATION = 36, 44
 CONFIGS, TOPICS = "kafka.admin.ConfigCommand", "org.apache.kafka.tools.TopicCommand"
-PATIENCE_S = 60
 DONE = (wire.NONE, None)
 
 
@@ -35,19 +30,6 @@ def value_of(connection, topic, name):
 def policy(target):
     """`policy(topic, name)`: a topic's policy as Pulsar's admin REST shows it."""
     return lambda topic, name: target.admin.call("GET", f"/admin/v2/persistent/public/default/{topic}/{name}")
-
-
-@pytest.fixture
-def tool(target):
-    """`tool(program, *arguments)`: the exit code and what the tool prints."""
-
-    def run(program, *arguments):
-        jvm = ["java", "-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp", f"{install.kafka()}/*", program]
-        command = [*jvm, "--bootstrap-server", target.bootstrap, *arguments]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_S)
-        return done.returncode, done.stdout + done.stderr
-
-    return run
 
 
 @pytest.mark.smoke
@@ -256,38 +238,40 @@ def test_without_an_admin_cluster_only_what_always_holds_is_told_and_nothing_is_
             error, words = alter(other, topic, (SET, "retention.ms", "90001"))
             assert error == POLICY_VIOLATION
             assert "admin_cluster" in words
+            assert other.create_topic(topic) == TOPIC_ALREADY_EXISTS
+            assert other.create_topic(f"{topic}-new") == POLICY_VIOLATION
     finally:
         beside.stop()
 
 
 @pytest.mark.smoke
-def test_kafkas_tools_set_and_show_what_a_topic_has(tool, new_name):
+def test_kafkas_tools_set_and_show_what_a_topic_has(tool_status, new_name):
     name = new_name()
     of_it = ("--entity-type", "topics", "--entity-name", name)
 
-    status, printed = tool(TOPICS, "--create", "--topic", name, "--config", "cleanup.policy=compact", "--config", "retention.ms=70000")
+    status, printed = tool_status(TOPICS, "--create", "--topic", name, "--config", "cleanup.policy=compact", "--config", "retention.ms=70000")
     assert status == 0, printed
-    described = eventually(lambda: (text := tool(TOPICS, "--describe", "--topic", name)[1]) and "PartitionCount: 1" in text and text)
+    described = eventually(lambda: (text := tool_status(TOPICS, "--describe", "--topic", name)[1]) and "PartitionCount: 1" in text and text)
     assert "cleanup.policy=compact" in described
     assert "retention.ms=70000" in described
-    status, printed = tool(CONFIGS, "--alter", *of_it, "--add-config", "retention.ms=-1", "--delete-config", "cleanup.policy")
+    status, printed = tool_status(CONFIGS, "--alter", *of_it, "--add-config", "retention.ms=-1", "--delete-config", "cleanup.policy")
     assert status == 0, printed
-    printed = tool(CONFIGS, "--describe", *of_it)[1]
+    printed = tool_status(CONFIGS, "--describe", *of_it)[1]
     assert "retention.ms=-1 sensitive=false synonyms={DYNAMIC_TOPIC_CONFIG:retention.ms=-1" in printed
     assert "cleanup.policy" not in printed
-    everything = tool(CONFIGS, "--describe", *of_it, "--all")[1]
+    everything = tool_status(CONFIGS, "--describe", *of_it, "--all")[1]
     assert "cleanup.policy=delete sensitive=false synonyms={DEFAULT_CONFIG:log.cleanup.policy=delete}" in everything
-    status, printed = tool(CONFIGS, "--alter", *of_it, "--add-config", "retention.ms=-7")
+    status, printed = tool_status(CONFIGS, "--alter", *of_it, "--add-config", "retention.ms=-7")
     assert status != 0
     assert "InvalidConfigurationException: Invalid value -7 for configuration retention.ms: Value must be at least -1" in printed
 
 
-def test_kafkas_tools_show_a_broker(tool, connection):
+def test_kafkas_tools_show_a_broker(tool_status, connection):
     node = str(min(connection.metadata([])[1]))
 
-    status, printed = tool(CONFIGS, "--describe", "--entity-type", "brokers", "--entity-name", node, "--all")
+    status, printed = tool_status(CONFIGS, "--describe", "--entity-type", "brokers", "--entity-name", node, "--all")
     assert status == 0, printed
     assert "log.cleanup.policy=delete" in printed
-    status, printed = tool(CONFIGS, "--alter", "--entity-type", "brokers", "--entity-name", node, "--add-config", "log.dirs=x")
+    status, printed = tool_status(CONFIGS, "--alter", "--entity-type", "brokers", "--entity-name", node, "--add-config", "log.dirs=x")
     assert status != 0
     assert "Cannot update these configs dynamically: [log.dirs]" in printed

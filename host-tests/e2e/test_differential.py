@@ -3,7 +3,7 @@
 import contextlib
 
 import pytest
-from ring import batch, config_wire, group_wire, samples, wire
+from ring import batch, config_wire, group_wire, records_wire, samples, wire
 from ring.clients import ClientError
 from ring.differential import assert_same
 from ring.reading import read_all
@@ -250,7 +250,40 @@ def configurations(script):
     script.note("broker: set", config_wire.alter(ask, node, (set_, "num.partitions", "7"), kind=config_wire.BROKER))
 
 
-SCENARIOS = [configurations, records, offsets, errors_of_topics, idempotence, hostile_produce, transactions, group_requests]
+def deleted_records(script):
+    """Codes and log starts of DeleteRecords, and what is read afterwards."""
+    ask = script.connection
+    topic = script.topic()
+    for _ in range(4):
+        ask.produce(topic, batch.build([b"x"] * 3))
+
+    def note(step, offset, **options):
+        script.note(step, records_wire.delete(ask, topic, offset, **options))
+        script.note(f"{step}: earliest", ask.list_offset(topic, wire.EARLIEST))
+        script.note(f"{step}: at a time", ask.list_offset(topic, batch.TIME))
+        for at in (0, 4, 5, 12):
+            row = ask.fetch([(topic, 0, at)])[topic, 0]
+            offsets = [record.offset for record in batch.records(row.records)]
+            script.note(f"{step}: fetch at {at}", (row.error, row.high_watermark, row.log_start, offsets[:1]))
+
+    note("at the beginning", 0)
+    note("in the middle of a batch", 4)
+    note("at a batch", 6)
+    note("below", 3)
+    note("above the end", 13)
+    note("below zero", -2)
+    note("of no partition", 1, partition=7)
+    note("everything", -1)
+    script.note("of no topic", records_wire.delete(ask, f"{topic}-none", 1))
+    for policy in ("compact", "compact,delete"):
+        name = f"{topic}-{policy.replace(',', '-')}"
+        script.note(f"create {policy}", config_wire.create(ask, name, {"cleanup.policy": policy}))
+        eventually(lambda name=name: ask.list_offset(name, wire.LATEST)[0] == wire.NONE)
+        ask.produce(name, batch.build([b"x"] * 3, key=b"k"))
+        script.note(f"of a topic that is {policy}", records_wire.delete(ask, name, 2))
+
+
+SCENARIOS = [configurations, deleted_records, records, offsets, errors_of_topics, idempotence, hostile_produce, transactions, group_requests]
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.__name__)

@@ -6,8 +6,6 @@ import pytest
 from ring import batch, wire
 
 LONG_MS = 20000
-# Never enough bytes: the answer has what came within the wait.
-EVERYTHING = {"min_bytes": 1 << 20, "max_wait_ms": 1500}
 
 
 def put(connection, topic, *sizes, partition=0):
@@ -15,6 +13,11 @@ def put(connection, topic, *sizes, partition=0):
     rows = [connection.produce(topic, batch.build([b"v" * size]), partition) for size in sizes]
     assert {row.error for row in rows} == {wire.NONE}
     return [row.base_offset for row in rows]
+
+
+def all_of(*sizes):
+    """How to ask for as many batches of one record: the answer waits until they are there."""
+    return {"min_bytes": sum(len(batch.build([b"v" * size])) for size in sizes), "max_wait_ms": LONG_MS}
 
 
 def sizes(fetched):
@@ -128,7 +131,7 @@ def test_a_full_answer_lists_every_partition_asked_for_once_also_the_empty_ones(
     places = [(full, 0), (many, 0), (many, 1), (many, 2), (empty, 0)]
     asked = [(name, partition, connection.list_offset(name, wire.EARLIEST, partition)[2]) for name, partition in places]
 
-    found = connection.fetch(asked, **EVERYTHING)
+    found = connection.fetch(asked, **all_of(10, 10))
 
     assert sorted(found) == sorted(places)
     assert {place: sizes(row) for place, row in found.items() if row.records} == {(full, 0): [10], (many, 1): [10]}
@@ -139,7 +142,7 @@ def test_several_topics_come_in_one_answer(connection, new_topic):
     topics = [new_topic() for _ in range(5)]
     bases = [put(connection, topic, 10 + place)[0] for place, topic in enumerate(topics)]
 
-    found = connection.fetch([(topic, 0, base) for topic, base in zip(topics, bases, strict=True)], **EVERYTHING)
+    found = connection.fetch([(topic, 0, base) for topic, base in zip(topics, bases, strict=True)], **all_of(10, 11, 12, 13, 14))
 
     assert [sizes(found[topic, 0]) for topic in topics] == [[10], [11], [12], [13], [14]]
 

@@ -169,7 +169,9 @@ def test_a_fetch_at_the_end_is_not_out_of_range_and_sees_what_comes_next(connect
     fetched = connection.fetched()[topic, 0]
 
     assert [(record.offset, record.value) for record in batch.records(fetched.records)] == [(base, b"next")]
-    assert fetched.high_watermark == base + 1
+    # Apache Kafka may tell the one of a moment ago.
+    assert fetched.high_watermark == base + 1 or target.name == "kafka"
+    assert connection.fetch([(topic, 0, base + 1)])[topic, 0].high_watermark == base + 1
 
 
 def test_offsets_of_a_partition_that_does_not_exist_are_an_unknown_partition(connection, topic):

@@ -205,6 +205,21 @@ def test_an_encrypted_message_ends_the_fetch_with_an_error_and_is_never_a_wrong_
     assert [line["record"]["value"] for line in refused.value.lines] == [b"readable".hex()]
 
 
+def test_what_kop_kept_in_kafkas_own_format_ends_the_fetch_and_what_comes_after_it_is_read(target, java, pulsar_write, topic):
+    kop = {"value": batch.build([b"one", b"two"]).hex(), "count": 2, "properties": {"entry.format": "kafka"}}
+    pulsar_write(topic, [kop])
+    (ack,) = java.produce(target.bootstrap, topic, [samples.record(b"readable")])
+
+    with pytest.raises(ClientError) as refused:
+        java.consume(target.bootstrap, topic, timeout_ms=10000)
+    read = java.consume(target.bootstrap, topic, offset=ack["offset"])
+
+    assert not refused.value.lines
+    assert [record["value"] for record in read] == [b"readable".hex()]
+    if target.contiguous_offsets:
+        assert ack["offset"] == 2, "its records count"
+
+
 def test_the_client_id_shows_in_pulsars_statistics(target, connection, topic):
     with wire.Connection(target.bootstrap, client_id="the-client") as named:
         base = named.produce(topic, batch.build([b"x"])).base_offset

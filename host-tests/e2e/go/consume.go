@@ -95,7 +95,8 @@ func consume(ctx context.Context, cmd *command) error {
 	if err != nil {
 		return err
 	}
-	client, err := kgo.NewClient(options...)
+	// A partition may end with a control record, which moves the position like any other.
+	client, err := kgo.NewClient(append(options, kgo.KeepControlRecords())...)
 	if err != nil {
 		return err
 	}
@@ -116,8 +117,10 @@ func consume(ctx context.Context, cmd *command) error {
 			if cmd.Count != nil && seen >= *cmd.Count {
 				return
 			}
-			seen++
-			printRecord(record)
+			if !record.Attrs.IsControl() {
+				seen++
+				printRecord(record)
+			}
 			at := place{record.Topic, record.Partition}
 			if end, waited := open[at]; waited && record.Offset+1 >= end {
 				delete(open, at)

@@ -12,6 +12,7 @@ import crc32c
 HEADER = struct.Struct(">qiibI")
 BODY = struct.Struct(">hiqqqhii")
 GZIP = 1
+CONTROL = 0x20
 TIME = 1700000000000
 
 
@@ -38,6 +39,10 @@ class Batch:
     @property
     def next_offset(self):
         return self.base_offset + self.last_offset_delta + 1
+
+    @property
+    def is_control(self):
+        return bool(self.attributes & CONTROL)
 
 
 def varint(value):
@@ -125,5 +130,5 @@ def _read_record(cursor, base, first_time):
 
 
 def records(data):
-    """All records of all whole batches."""
-    return [record for batch in read(data) for record in batch.records]
+    """All records of all whole batches; what is in control batches is for nobody."""
+    return [record for batch in read(data) if not batch.is_control for record in batch.records]

@@ -64,11 +64,11 @@ def _alter(connection, key, version, name, rows, kind, validate_only):
     return answer.number("h"), answer.string()
 
 
-def create(connection, name, configs, partitions=1, validate_only=False):
+def create(connection, name, configs, partitions=1, validate_only=False, timeout_ms=15000):
     """CreateTopics with configurations: (error, message)."""
     rows = [wire.string(config) + wire.string(value) for config, value in configs.items()]
     row = wire.string(name) + i32(partitions) + i16(1) + wire.array([]) + wire.array(rows)
-    answer = connection.ask(wire.CREATE_TOPICS, wire.array([row]) + i32(15000) + i8(validate_only))
+    answer = connection.ask(wire.CREATE_TOPICS, wire.array([row]) + i32(timeout_ms) + i8(validate_only))
     answer.take(4 + 4)
     answer.string()
     return answer.number("h"), answer.string()

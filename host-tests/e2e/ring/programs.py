@@ -4,17 +4,30 @@ import shutil
 
 from ring.paths import CACHE, E2E
 
-from dev import install
+from dev import install, tools
 from dev.children import run_with_progress
 from dev.errors import DevError
 
 JAVA = E2E / "java"
 MAIN_CLASS = "isthmus.e2e.Main"
+# Shows a program's screen; it runs with the interpreter of `kaskade()`.
+TERMINAL = E2E / "consoles" / "terminal.py"
 
 
 def python():
     """The interpreter with the Python clients and pytest; its packages are pinned by hash."""
     return install.pip_environment(CACHE / "python", E2E / "python" / "requirements.txt", "installing the Python clients")
+
+
+def kaskade():
+    """The interpreter with kaskade beside it, a console for a terminal."""
+    return install.pip_environment(CACHE / "consoles", E2E / "consoles" / "requirements.txt", "installing a console")
+
+
+def kafka_util():
+    """The interpreter with kafka-util, a command line. It is an environment of its own: it wants an older `rich` than kaskade."""
+    requirements = E2E / "consoles" / "kafka-util" / "requirements.txt"
+    return install.pip_environment(CACHE / "kafka-util", requirements, "installing kafka-util")
 
 
 def java():
@@ -33,11 +46,27 @@ def java():
 
 def old_java():
     """The folder with `lib`, an old Kafka client; it runs the classes of `java()`."""
-    folder = CACHE / "java-old"
-    pom, sums = JAVA / "old-clients" / "pom.xml", JAVA / "old-clients" / "lib.sha256"
+    return _jars("java-old", "old-clients", "an old Kafka client")
+
+
+def debezium():
+    """The folder with `lib`, Debezium's connector for PostgreSQL: a path of plug-ins for a Connect worker."""
+    return _jars("debezium", "debezium", "Debezium")
+
+
+def postgres():
+    """The jar that holds PostgreSQL's programs."""
+    (jar,) = (_jars("postgres", "postgres", "PostgreSQL") / "lib").iterdir()
+    return jar
+
+
+def _jars(name, source, what):
+    """The folder `.cache/e2e/NAME`, whose `lib` holds the jars that java/SOURCE/pom.xml asks for and lib.sha256 vouches for."""
+    folder = CACHE / name
+    pom, sums = JAVA / source / "pom.xml", JAVA / source / "lib.sha256"
 
     def build():
-        _maven(pom, ["dependency:copy-dependencies"], folder, "an old Kafka client")
+        _maven(pom, ["dependency:copy-dependencies"], folder, what)
         install.check_sums(folder / "lib", sums)
 
     install.made_once(folder, [pom.read_bytes(), sums.read_bytes()], build)
@@ -61,7 +90,8 @@ def go():
             ["go", "build", "-mod=readonly", "-o", folder / "franz-go", "."], "building the Go client", cwd=E2E / "go"
         )
         if status:
-            raise DevError(f"the Go client does not build: {tail[-1] if tail else 'go said nothing'}")
+            told = tail[-1] if tail else "go said nothing"
+            raise DevError(f"the Go client does not build ({told}): {tools.ADVICE['go']}, if yours is older.")
 
     install.made_once(folder, [path.read_bytes() for path in sources], build)
     return folder / "franz-go"
@@ -119,8 +149,12 @@ def missing():
 def build_all():
     """Everything the ring needs, so that later runs need no network."""
     print(f"python  {python()}")
+    print(f"console {kaskade()}")
+    print(f"console {kafka_util()}")
     print(f"java    {java()}")
     print(f"java    {old_java()}")
+    print(f"debezium {debezium()}")
+    print(f"postgres {postgres()}")
     absent = missing()
     for name, build in (("franz-go", go), ("kafkajs", node)):
         print(f"{name}  {build() if name not in absent else 'left out: ' + absent[name] + ' is missing'}")

@@ -16,7 +16,7 @@ def read_all(connection, topic, start=None, partition=0):
         assert row.error == wire.NONE, f"fetch at {offset}: error {row.error}"
         end = row.high_watermark if end is None else end
         batches = batch.read(row.records)
-        found += [record for each in batches for record in each.records if record.offset >= offset]
+        found += [record for record in batch.records(row.records) if record.offset >= offset]
         offset = batches[-1].next_offset if batches else offset
         if offset >= end:
             return found

@@ -27,7 +27,9 @@ SNAPSHOTS_OFTEN = {
     "managedLedgerDefaultMarkDeleteRateLimit": 1000,
     "managedLedgerCursorPositionFlushSeconds": 1,
 }
-INDEX_SETTINGS = {**SMALL_LEDGERS, **SNAPSHOTS_OFTEN}
+# How often brokers look for topics that are to be compacted; a minute by default.
+COMPACTION_SOON = {"brokerServiceCompactionMonitorIntervalInSeconds": 5}
+INDEX_SETTINGS = {**SMALL_LEDGERS, **SNAPSHOTS_OFTEN, **COMPACTION_SOON}
 # A group of a test need not wait for members that do not come.
 NO_DELAY = {"group_initial_rebalance_delay_ms": 0}
 FILTER_CONFIG = {INDEX: {"offsets": "index", **NO_DELAY}, MESSAGE_ID: {"offsets": "message-id", **NO_DELAY}}
@@ -81,17 +83,25 @@ class Isthmus:
         )
         self.envoy = self.new_envoy("envoy", kafka_port)
 
-    def new_envoy(self, name, kafka_port, **filter_config):
-        """An Envoy in front of the Pulsar, not started; `filter_config` is what its filter is told beside the offset mode."""
+    def new_envoy(self, name, kafka_port, pulsar_admin=None, **filter_config):
+        """An Envoy in front of the Pulsar, not started; `filter_config` is what its filter is told beside the offset mode.
+
+        `pulsar_admin` is the `host:port` that answers in the place of Pulsar's admin REST."""
         config = {**FILTER_CONFIG[self.name], **filter_config}
         return Envoy(
-            self.folder / name, self.pulsar, self.module, kafka_port=kafka_port, concurrency=ENVOY_WORKERS, filter_config=config
+            self.folder / name,
+            self.pulsar,
+            self.module,
+            pulsar_admin=pulsar_admin,
+            kafka_port=kafka_port,
+            concurrency=ENVOY_WORKERS,
+            filter_config=config,
         )
 
-    def envoy_beside(self, name, **filter_config):
+    def envoy_beside(self, name, pulsar_admin=None, **filter_config):
         """A further Envoy, not started. Its clients stay with it: it does not ask the brokers for the Kafka address they advertise."""
         (port,) = free_ports(1)
-        return self.new_envoy(name, port, advertised_listener="", **filter_config)
+        return self.new_envoy(name, port, pulsar_admin, advertised_listener="", **filter_config)
 
     def start(self):
         self.pulsar.start()

@@ -12,7 +12,7 @@ PRODUCE, FETCH, LIST_OFFSETS, METADATA, API_VERSIONS, CREATE_TOPICS, DELETE_TOPI
 VERSION = {PRODUCE: 7, FETCH: 11, LIST_OFFSETS: 5, METADATA: 8, API_VERSIONS: 0, CREATE_TOPICS: 4, DELETE_TOPICS: 3, INIT_PRODUCER_ID: 1}
 
 UNKNOWN_SERVER_ERROR, NONE, OFFSET_OUT_OF_RANGE, CORRUPT_MESSAGE, UNKNOWN_TOPIC_OR_PARTITION = -1, 0, 1, 2, 3
-MESSAGE_TOO_LARGE, COORDINATOR_LOAD_IN_PROGRESS, INVALID_TOPIC, INVALID_REQUIRED_ACKS = 10, 14, 17, 21
+REQUEST_TIMED_OUT, MESSAGE_TOO_LARGE, COORDINATOR_LOAD_IN_PROGRESS, INVALID_TOPIC, INVALID_REQUIRED_ACKS = 7, 10, 14, 17, 21
 UNSUPPORTED_VERSION, TOPIC_ALREADY_EXISTS, INVALID_PARTITIONS, INVALID_REPLICATION_FACTOR = 35, 36, 37, 38
 OUT_OF_ORDER_SEQUENCE_NUMBER, DUPLICATE_SEQUENCE_NUMBER, INVALID_PRODUCER_EPOCH, INVALID_RECORD = 45, 46, 47, 87
 EARLIEST, LATEST = -2, -1
@@ -213,14 +213,22 @@ class Connection:
 
     def create_topic(self, topic, partitions=1, replication=1, validate_only=False):
         """The error code."""
+        self.send_create_topic(topic, partitions, replication, validate_only)
+        return self.created()
+
+    def send_create_topic(self, topic, partitions=1, replication=1, validate_only=False):
         row = string(topic) + i32(partitions) + i16(replication) + array([]) + array([])
-        answer = self.ask(CREATE_TOPICS, array([row]) + i32(15000) + i8(validate_only))
+        return self.send(CREATE_TOPICS, array([row]) + i32(15000) + i8(validate_only))
+
+    def created(self):
+        """The error code of the next response, which must be one of `create_topic`."""
+        _, answer = self.receive()
         answer.take(4)
         return answer.array(lambda: (answer.string(), answer.number("h"), answer.string()))[0][1]
 
-    def delete_topic(self, topic):
+    def delete_topic(self, topic, timeout_ms=15000):
         """The error code."""
-        answer = self.ask(DELETE_TOPICS, array([string(topic)]) + i32(15000))
+        answer = self.ask(DELETE_TOPICS, array([string(topic)]) + i32(timeout_ms))
         answer.take(4)
         return answer.array(lambda: (answer.string(), answer.number("h")))[0][1]
 

@@ -15,11 +15,13 @@ import org.apache.pulsar.client.api.ProducerBuilder;
 import org.apache.pulsar.client.api.PulsarClient;
 import org.apache.pulsar.client.api.Schema;
 import org.apache.pulsar.client.api.TypedMessageBuilder;
+import org.apache.pulsar.client.impl.TypedMessageBuilderImpl;
 
 /**
  * Writes the messages of a command with Pulsar's own client. "batch": one batch of all of them; "chunk_bytes": chunked, with that
  * maximal message size; "codec"; "schema": "json" or "avro", for messages that have "name" and "number" instead of a value;
- * "public_key_file": encrypted. A message is {key (text), key_bytes (hex), ordering_key, value (hex or null), properties, event_time}.
+ * "public_key_file": encrypted. A message is {key (text), key_bytes (hex), ordering_key, value (hex or null), properties, event_time};
+ * with "count" it says of itself that it is a batch of so many.
  */
 final class PulsarWrite {
     /** The payload of the schema'd messages. */
@@ -92,6 +94,9 @@ final class PulsarWrite {
         }
         if (message.hasNonNull("event_time")) {
             builder.eventTime(message.get("event_time").asLong());
+        }
+        if (message.hasNonNull("count")) {
+            ((TypedMessageBuilderImpl<T>) builder).getMetadataBuilder().setNumMessagesInBatch(message.get("count").asInt());
         }
         message.path("properties").fields().forEachRemaining(entry -> builder.property(entry.getKey(), entry.getValue().asText()));
         return builder;
