@@ -8,12 +8,12 @@ import subprocess
 
 import pytest
 from ring import paths  # noqa: F401  (first: it puts the checkout on the module path)
-from ring import clients, group_wire, groups, programs, targets, wire
+from ring import clients, group_wire, groups, programs, second_tries, targets, wire
 from ring.waiting import eventually
 
 from dev import install
 
-TOOL_PATIENCE_S = 60
+TOOL_PATIENCE_S = 180
 
 
 def pytest_addoption(parser):
@@ -29,6 +29,7 @@ def pytest_configure(config):
         "soak: takes minutes; runs only with ISTHMUS_TEST_ALL=1",
         "differential: the same script on Apache Kafka and on the target, outputs compared",
         "only_on(*names): targets that the test is for",
+        "no_second_try: on Isthmus it fails when it fails once, be it only late (ring/second_tries.py)",
         "rarely_on_kafka: on Apache Kafka, where it only shows that the test itself is right, with ISTHMUS_TEST_ALL=1 alone",
     ):
         config.addinivalue_line("markers", line)
@@ -55,6 +56,8 @@ def pytest_collection_modifyitems(config, items):
         fits &= everything or mode != targets.KAFKA or item.get_closest_marker("rarely_on_kafka") is None
         present = not any(isinstance(value, str) and value in absent for value in params.values())
         (kept if fits and present else dropped).append(item)
+        if not everything:
+            second_tries.allow(item, mode)
     config.hook.pytest_deselected(items=dropped)
     items[:] = kept
     for name, tool in absent.items():

@@ -17,8 +17,9 @@ pytestmark = pytest.mark.only_on("index")
 TOPIC_AUTHORIZATION_FAILED, ELECTION_NOT_NEEDED = 29, 84
 KAFKA_STORAGE_ERROR, LEADER_NOT_AVAILABLE = 56, 5
 # Longer than the filter waits for anything (`request_timeout_ms`), as a client would.
-PATIENCE_S = 40
-CHANGE_TIMEOUT_MS = 2000
+PATIENCE_S = 90
+# Of changes: where that is how they end, and where they are answered before.
+CHANGE_TIMEOUT_MS, LONG_TIMEOUT_MS = 2000, 20000
 
 # What is done to requests -> the code of changes, and that of questions about configurations.
 TROUBLES = {
@@ -84,6 +85,7 @@ def values(count, first=0):
 @pytest.mark.parametrize("trouble", TROUBLES)
 def test_every_request_gets_an_error_of_kafkas_and_records_go_on(beside, stub, new_name, new_topic, trouble):
     behaviour, changed, configured = TROUBLES[trouble]
+    timeout_ms = CHANGE_TIMEOUT_MS if changed == wire.REQUEST_TIMED_OUT else LONG_TIMEOUT_MS
     topic, idle, fresh = new_topic(), new_topic(), new_name()
     with wire.Connection(beside.bootstrap) as data:
         assert all(data.produce(topic, batch.build([value])).error == wire.NONE for value in values(5))
@@ -92,9 +94,9 @@ def test_every_request_gets_an_error_of_kafkas_and_records_go_on(beside, stub, n
             asked = Asked(
                 beside.bootstrap,
                 {
-                    "create": lambda ask: config_wire.create(ask, fresh, {}, timeout_ms=CHANGE_TIMEOUT_MS)[0],
-                    "grow": lambda ask: admin_wire.grow(ask, idle, 2, CHANGE_TIMEOUT_MS)[0],
-                    "delete": lambda ask: ask.delete_topic(idle, CHANGE_TIMEOUT_MS),
+                    "create": lambda ask: config_wire.create(ask, fresh, {}, timeout_ms=timeout_ms)[0],
+                    "grow": lambda ask: admin_wire.grow(ask, idle, 2, timeout_ms)[0],
+                    "delete": lambda ask: ask.delete_topic(idle, timeout_ms),
                     "describe": lambda ask: config_wire.describe(ask, topic)[0],
                     "alter": lambda ask: config_wire.alter(ask, topic, (SET, "retention.ms", "70000"))[0],
                     "validate": lambda ask: config_wire.alter(ask, topic, (SET, "retention.ms", "70000"), validate_only=True)[0],
@@ -123,6 +125,30 @@ def test_every_request_gets_an_error_of_kafkas_and_records_go_on(beside, stub, n
         eventually(lambda: config_wire.describe(data, topic)[0] == wire.NONE, what="an answer, now that the REST is well")
 
 
+def test_behind_a_slow_rest_everything_is_done_all_the_same_and_records_need_not_wait(beside, stub, new_name, new_topic):
+    topic, gone, fresh = new_topic(), new_topic(), new_name()
+    long_ms = PATIENCE_S * 1000
+    with stub.behaving(stub_admin.slow(after_s=1)), wire.Connection(beside.bootstrap) as data:
+        asked = Asked(
+            beside.bootstrap,
+            {
+                "create": lambda ask: config_wire.create(ask, fresh, {"retention.ms": "90000"}, timeout_ms=long_ms)[0],
+                "grow": lambda ask: admin_wire.grow(ask, topic, 2, long_ms)[0],
+                "delete": lambda ask: ask.delete_topic(gone, long_ms),
+                "alter": lambda ask: config_wire.alter(ask, topic, (SET, "retention.ms", "70000"))[0],
+                "sizes": lambda ask: admin_wire.log_dirs(ask, topic)[0],
+            },
+        )
+        for value in values(5):
+            assert data.produce(topic, batch.build([value])).error == wire.NONE
+        assert [record.value for record in read_all(data, topic)] == values(5)
+        assert asked.answers() == dict.fromkeys(("create", "grow", "delete", "alter", "sizes"), wire.NONE)
+    with wire.Connection(beside.bootstrap) as after:
+        found = {name: config_wire.describe(after, name)[2]["retention.ms"].value for name in (fresh, topic)}
+        assert found == {fresh: "90000", topic: "70000"}
+        assert len(after.metadata([topic])[0][topic][1]) == 2
+
+
 def test_the_beginning_is_found_without_the_rest_and_a_place_in_the_middle_waits_for_it(target, beside, stub, java, new_topic):
     topic = new_topic()
     with wire.Connection(target.bootstrap) as writer:  # so that no worker of the other Envoy knows where the offsets are
@@ -130,10 +156,10 @@ def test_the_beginning_is_found_without_the_rest_and_a_place_in_the_middle_waits
 
     with wire.Connection(beside.bootstrap) as reader:
         with stub.behaving(stub_admin.down):
-            assert reader.fetch([(topic, 0, offsets[2])])[topic, 0].error == KAFKA_STORAGE_ERROR
+            assert reader.fetch([(topic, 0, offsets[2])], max_wait_ms=20000)[topic, 0].error == KAFKA_STORAGE_ERROR
             read = java.consume(beside.bootstrap, topic, count=5)
             assert [record["value"] for record in read] == [value.hex() for value in values(5)]
-        eventually(lambda: reader.fetch([(topic, 0, offsets[2])])[topic, 0].error == wire.NONE)
+        eventually(lambda: reader.fetch([(topic, 0, offsets[2])])[topic, 0].records, what="records, now that the REST is well")
         assert [record.value for record in read_all(reader, topic, offsets[2])] == values(3, first=2)
 
 

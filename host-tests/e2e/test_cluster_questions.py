@@ -45,7 +45,7 @@ def test_nothing_is_reassigned_and_nobody_has_quotas_or_acls(tool):
     assert "No partition reassignments found." in tool(REASSIGN, "--list")
     assert not tool(CONFIGS, "--describe", "--entity-type", "users").strip()
     assert not tool(CONFIGS, "--describe", "--entity-type", "clients").strip()
-    assert eventually(lambda: "SecurityDisabledException: No Authorizer is configured" in tool(ACLS, "--list"))
+    assert eventually(lambda: "SecurityDisabledException: No Authorizer is configured" in tool(ACLS, "--list"), within_s=120)
 
 
 def test_nothing_is_configured_of_a_group_and_of_client_metrics(tool, new_group):

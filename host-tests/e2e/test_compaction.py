@@ -3,11 +3,12 @@
 import pytest
 from ring import batch, config_wire, samples, wire
 from ring.clients import CODECS, READERS
+from ring.compaction import compact
 from ring.reading import read_all
 from ring.waiting import eventually
 
 # Apache Kafka's cleaner spares the segment that is being written, so it takes no script to its end.
-pytestmark = pytest.mark.only_on("index", "message-id")
+pytestmark = [pytest.mark.only_on("index", "message-id"), pytest.mark.no_second_try]
 
 SMOKE = pytest.mark.smoke
 
@@ -17,11 +18,6 @@ def put(java, target, topic, *records, codec="none"):
     rows = [samples.record(value and value.encode(), key.encode()) for key, value in records]
     acks = java.produce(target.bootstrap, topic, rows, codec=codec, linger_ms=500)
     return [ack["offset"] for ack in acks]
-
-
-def compact(target, topic):
-    target.admin.compact(topic)
-    eventually(lambda: target.admin.compaction_status(topic) == "SUCCESS", what="compaction")
 
 
 def text(field):
@@ -50,7 +46,7 @@ def compacted(java, target, topic):
         left.update({"a": (offsets[0], "a", f"a{number}"), own: (offsets[1], own, "1"), "b": (offsets[2], "b", f"b{number}")})
     put(java, target, topic, ("gone", None))
     end = put(java, target, topic, ("never", None))[-1] + 1
-    compact(target, topic)
+    compact(target.admin, topic)
     return topic, sorted(left.values()), end
 
 
@@ -68,7 +64,7 @@ def test_a_topic_whose_policy_is_set_by_a_kafka_client_is_compacted_when_enough_
         put(java, target, topic, ("a", f"{number}" * 500), ("b", f"{number}"))
 
     rows = lambda: rows_of(java.consume(target.bootstrap, topic))  # noqa: E731
-    eventually(lambda: rows()[0][0] > 0, within_s=60, what="compaction")
+    eventually(lambda: rows()[0][0] > 0, within_s=120, what="compaction")
     assert table(rows()) == {"a": "3" * 500, "b": "3"}
 
 
@@ -113,7 +109,7 @@ def test_compaction_moves_neither_beginning_nor_end(connection, compacted):
 def test_every_client_comes_to_the_end_of_a_topic_of_which_nothing_is_left(target, java, client, topic, reader):
     put(java, target, topic, ("a", "1"), ("b", "1"), codec="lz4")
     put(java, target, topic, ("b", None), ("a", None))
-    compact(target, topic)
+    compact(target.admin, topic)
 
     assert client(reader).consume(target.bootstrap, topic) == []
 
@@ -132,7 +128,7 @@ def test_every_offset_can_be_fetched_from(target, connection, compacted):
 def test_a_lookup_by_time_leads_to_where_reading_goes_on(target, java, connection, topic):
     put(java, target, topic, ("a", "1"))
     put(java, target, topic, ("a", None))
-    compact(target, topic)
+    compact(target.admin, topic)
     last = put(java, target, topic, ("b", "1"))[0]
 
     error, _, found = connection.list_offset(topic, 1)
@@ -146,13 +142,14 @@ def test_nothing_is_lost_between_the_compacted_part_and_the_tail(target, java, c
     filler = "." * 20000
     for number in range(0, 100, 10):
         put(java, target, topic, *((f"k{at % 20}", f"{at}{filler}") for at in range(number, number + 10)), codec="gzip")
-    row = connection.fetch([(topic, 0, connection.list_offset(topic, wire.EARLIEST)[2])], partition_max_bytes=300000)[topic, 0]
+    start = connection.list_offset(topic, wire.EARLIEST)[2]
+    row = connection.fetch([(topic, 0, start)], max_wait_ms=20000, partition_max_bytes=300000)[topic, 0]
     first = batch.read(row.records)
     slow = [(record.offset, record.key.decode(), record.value.decode()) for record in batch.records(row.records)]
 
     for round_ in range(3):
         put(java, target, topic, ("k1", f"new {round_}"), (f"extra {round_}", "1"))
-        compact(target, topic)
+        compact(target.admin, topic)
         put(java, target, topic, (f"tail {round_}", "1"), (f"extra {round_}", None))
     rest = read_all(connection, topic, first[-1].next_offset)
     slow += [(record.offset, record.key.decode(), record.value and record.value.decode()) for record in rest]

@@ -4,6 +4,7 @@ import itertools
 
 import pytest
 from ring import config_wire, wire
+from ring.compaction import wait_compacted
 from ring.connect import PATIENCE_S, Lines, Workers, sink, source
 from ring.samples import record
 from ring.waiting import eventually
@@ -104,14 +105,15 @@ def test_connectors_and_tasks_are_shared_out(copy, workers):
     eventually(lambda: {copy.source.worker.worker_id, copy.sink.worker.worker_id} == ids, PATIENCE_S, "a task on each worker")
 
 
-def test_a_source_that_is_paused_reads_on_when_it_is_resumed(copy):
+def test_a_source_that_is_paused_reads_on_when_it_is_resumed(copy, connector, lines):
     copy.source.do("PUT", "/pause")
     copy.source.wait("PAUSED")
     before = len(copy.written)
     copy.add(5)
-    # Nothing can be waited for that shall not come; that the sink is restarted meanwhile takes longer than a line.
-    copy.sink.do("POST", "/restart?includeTasks=true")
-    copy.sink.wait("RUNNING")
+    # Nothing can be waited for that shall not come; that another sink comes and reads the topic takes longer than a line.
+    other = lines()
+    connector(sink(other, copy.topic))
+    other.wait(copy.written[:before])
     assert copy.copied.read() == copy.written[:before]
     copy.source.resume()
     copy.wait()
@@ -139,7 +141,7 @@ def test_the_offset_of_a_source_is_told_altered_and_reset(copy):
     end = sum(len(line) + 1 for line in copy.written)
     place = {"filename": str(copy.file.path)}
     # One is called stopped before its task has ended; what that had not yet noted, it notes over the offset that is set meanwhile.
-    noted = lambda: eventually(lambda: copy.source.offsets == [(place, {"position": end})], PATIENCE_S, "the end of the file")  # noqa: E731
+    noted = lambda: copy.source.wait_offsets([(place, {"position": end})])  # noqa: E731
     noted()
     assert copy.source.ask("DELETE", "/offsets")[0] == 400, "only of one that is stopped"
 
@@ -152,7 +154,7 @@ def test_the_offset_of_a_source_is_told_altered_and_reset(copy):
     noted()
     copy.source.stop()
     copy.source.do("DELETE", "/offsets")
-    assert copy.source.offsets == []
+    copy.source.wait_offsets([])
     copy.source.resume()
     copy.copied.wait([*again, *copy.written])
 
@@ -160,7 +162,7 @@ def test_the_offset_of_a_source_is_told_altered_and_reset(copy):
 def test_the_offset_of_a_sink_is_told_altered_and_reset(copy, java, target):
     offsets = [each["offset"] for each in java.consume(target.bootstrap, copy.topic)]
     place = {"kafka_topic": copy.topic, "kafka_partition": 0}
-    eventually(lambda: copy.sink.offsets == [(place, {"kafka_offset": offsets[-1] + 1})])
+    copy.sink.wait_offsets([(place, {"kafka_offset": offsets[-1] + 1})])
 
     copy.sink.stop()
     copy.sink.change_offset(place, {"kafka_offset": offsets[1]})
@@ -225,6 +227,7 @@ def test_records_that_cannot_be_handled_go_to_the_dead_letter_queue(connector, l
 
 
 @pytest.mark.slow
+@pytest.mark.no_second_try
 def test_killed_workers_lose_nothing(connector, lines, workers, new_name):
     file, topic, copied = lines(), new_name(), lines()
     file.add("the first line")
@@ -248,6 +251,7 @@ def test_killed_workers_lose_nothing(connector, lines, workers, new_name):
 
 
 @pytest.mark.slow
+@pytest.mark.no_second_try
 @pytest.mark.parametrize("victims", VICTIMS)
 def test_connectors_go_on_when_a_server_comes_back(copy, target, victims):
     for name in victims:
@@ -288,5 +292,4 @@ def compact(admin, group):
     for topic, partition in places:
         admin.compact(topic, partition)
     for topic, partition in places:
-        compacted = lambda topic=topic, partition=partition: admin.compaction_status(topic, partition) == "SUCCESS"  # noqa: E731
-        eventually(compacted, what=f"compaction of {topic}/{partition}")
+        wait_compacted(admin, topic, partition)

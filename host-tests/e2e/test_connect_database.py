@@ -18,9 +18,9 @@ pytestmark = [
     pytest.mark.skipif((platform.system(), platform.machine()) != ("Linux", "x86_64"), reason="PostgreSQL for Linux on x86-64"),
     pytest.mark.rarely_on_kafka,
 ]
-PATIENCE_S = 120
+PATIENCE_S = 240
 # So many that some of them are still to come when the first is there.
-ROWS, MORE_ROWS = range(1000, 5000), range(5000, 6000)
+ROWS, MORE_ROWS = range(1000, 9000), range(9000, 10000)
 JSON = "org.apache.kafka.connect.json.JsonConverter"
 
 

@@ -31,7 +31,7 @@ def earliest(connection, topic):
 
 def fetched(connection, topic, offset, **options):
     """(error, offsets of the records from `offset` on)."""
-    row = connection.fetch([(topic, 0, offset)], **options)[topic, 0]
+    row = connection.fetch([(topic, 0, offset)], max_wait_ms=20000, **options)[topic, 0]
     return row.error, [record.offset for record in batch.records(row.records) if record.offset >= offset]
 
 

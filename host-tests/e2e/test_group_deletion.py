@@ -23,14 +23,14 @@ def has_topic(target, group):
 
 
 def is_deleted(target, group):
-    eventually(lambda: not has_topic(target, group), what=f"the topic of {group} to go")
+    eventually(lambda: not has_topic(target, group), within_s=120, what=f"the topic of {group} to go")
 
 
 @pytest.mark.smoke
 def test_the_topic_of_a_deleted_group_goes_and_the_group_can_be_used_again(coordinator, topic, target):
     ask = coordinator()
     ask.commit({(topic, 0): 7})
-    assert has_topic(target, ask.group)
+    eventually(lambda: has_topic(target, ask.group), what="the topic among those that Pulsar lists")
     assert ask.delete() == {ask.group: codes.NONE}
     is_deleted(target, ask.group)
 

@@ -12,7 +12,7 @@ pytestmark = pytest.mark.only_on("index", "message-id")
 
 def series(envoy, name):
     """{name: value} of the gauges whose names hold `name`."""
-    connection = http.client.HTTPConnection("127.0.0.1", envoy.admin_port, timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", envoy.admin_port, timeout=30)
     try:
         connection.request("GET", "/stats?filter=isthmus")
         lines = connection.getresponse().read().decode().splitlines()

@@ -9,13 +9,13 @@ from ring import group_wire as codes
 from ring.seats import gather, seat
 from ring.waiting import eventually
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.no_second_try]
 
 PARTITIONS = 8
 COMMITTERS = 4
 COMMITS_BEFORE = 200
 COMMITS_AFTER = 100
-BACK_WITHIN_S = 90
+BACK_WITHIN_S = 180
 ISTHMUS = pytest.mark.only_on("index", "message-id")
 KAFKA = pytest.mark.only_on("kafka")
 
@@ -100,7 +100,7 @@ def test_no_acknowledged_commit_is_lost_in_a_storm_of_them(target, coordinator, 
     try:
         for each in storm:
             each.start()
-        eventually(lambda: all(each.count > COMMITS_BEFORE for each in storm), what="commits")
+        eventually(lambda: all(each.count > COMMITS_BEFORE for each in storm), within_s=BACK_WITHIN_S, what="commits")
         disturb(target, group)
         counts = [each.count for each in storm]
         going_on = lambda: all(each.count > count + COMMITS_AFTER for each, count in zip(storm, counts, strict=True))  # noqa: E731
@@ -260,7 +260,7 @@ def test_a_hundred_members_over_two_envoys_become_stable(target, second_envoy, n
     threads = [threading.Thread(target=settle, args=(each, len(seats), done), daemon=True) for each in seats]
     for thread in threads:
         thread.start()
-    assert done.wait(120)
+    assert done.wait(240)
     stable = time.monotonic() - started
     for thread in threads:
         thread.join(60)

@@ -18,7 +18,11 @@ TOOLS = {
     "consumer": "org.apache.kafka.tools.consumer.ConsoleConsumer",
     "groups": "org.apache.kafka.tools.consumer.group.ConsumerGroupCommand",
 }
-PATIENCE_S = 60
+PATIENCE_S = 180
+# Other tests' members have sessions of up to a minute; who does not serve them waits a third longer, and some seconds.
+OTHERS_END_WITHIN_S = 300
+# All its questions together, and the wait before them.
+TOOL_LIVES_S = 900
 UUID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}")
 # Broker, its address, and what columns are wide for.
 ADDRESS = re.compile(r"127\.0\.0\.1:\d+ +\(-?\d+\)")
@@ -70,14 +74,15 @@ class History:
         gather(past)
         past.commit({(self.topics[0], 0): 3, (self.topics[1], 1): 6})
         past.connection.leave(past.member)
-        self.connect(self.simple).commit({(self.topics[0], 0): 2})
+        self.simple_consumer = self.connect(self.simple)
+        self.simple_consumer.commit({(self.topics[0], 0): 2})
 
     def connect(self, group):
         return self.opened(self.bootstrap, group)
 
     def is_alone(self):
         """Whether no group of another test has members: those have assignments that are none of a consumer, and the tool reads them."""
-        others = self.connect(self.simple).list("Stable", "PreparingRebalance", "CompletingRebalance")[1]
+        others = self.simple_consumer.list("Stable", "PreparingRebalance", "CompletingRebalance")[1]
         return set(others) <= {self.stable}
 
     def assignment(self, partition):
@@ -105,7 +110,7 @@ def groups_tool(tmp_path):
         status, size = map(int, process.stdout.readline().split())
         return status, process.stdout.read(size).decode()
 
-    watchdog = threading.Timer(PATIENCE_S * 2, process.kill)
+    watchdog = threading.Timer(TOOL_LIVES_S, process.kill)
     watchdog.start()
     yield ask
     watchdog.cancel()
@@ -168,7 +173,8 @@ QUESTIONS = {
 @pytest.mark.only_on("index")
 def test_the_groups_tool_prints_what_it_prints_about_apache_kafka(target, histories, groups_tool):
     on_kafka, on_target = ({}, {})
-    eventually(histories[1].is_alone, within_s=120, what="the end of other tests' members")
+    for history in histories:
+        eventually(history.is_alone, within_s=OTHERS_END_WITHIN_S, what="the end of other tests' members")
     for question, words in QUESTIONS.items():
         for history, seen in zip(histories, (on_kafka, on_target), strict=True):
             seen[question] = history.groups(groups_tool, words)
@@ -180,12 +186,12 @@ def test_the_groups_tool_tells_the_lag_of_a_console_consumers_group(target, new_
     topic, group = new_topic(2), new_name()
     with wire.Connection(target.bootstrap) as ask:
         for partition in range(2):
-            ask.produce(topic, batch.build([b"%d" % n for n in range(5)]), partition)
-    options = ["--topic", topic, "--group", group, "--from-beginning", "--max-messages", "10", "--timeout-ms", "30000"]
+            assert ask.produce(topic, batch.build([b"%d" % n for n in range(5)]), partition).error == wire.NONE
+    options = ["--topic", topic, "--group", group, "--from-beginning", "--max-messages", "10", "--timeout-ms", "90000"]
     status, printed = run("consumer", target.bootstrap, *options)
     assert status == 0, printed
     with wire.Connection(target.bootstrap) as ask:
-        ask.produce(topic, batch.build([b"more"] * 3), 1)
+        assert ask.produce(topic, batch.build([b"more"] * 3), 1).error == wire.NONE
 
     status, printed = run("groups", target.bootstrap, "--describe", "--group", group)
     rows = [line.split() for line in printed.splitlines() if line.startswith(group)]
@@ -223,18 +229,18 @@ def test_console_consumers_of_one_group_share_partitions_and_take_over_from_one_
         """Whether the consumers read together what is written now, each some of it."""
         numbers = write()
         together = lambda: numbers <= set().union(*map(read, names))  # noqa: E731
-        eventually(together, what=f"{names} read {numbers}")
+        eventually(together, within_s=PATIENCE_S, what=f"{names} read {numbers}")
         return all(read(name) & numbers for name in names)
 
     try:
         start("one")
-        eventually(lambda: reads_all("one"), within_s=60)
+        eventually(lambda: reads_all("one"), within_s=PATIENCE_S)
         start("two")
-        eventually(lambda: reads_all("one", "two"), within_s=60)
+        eventually(lambda: reads_all("one", "two"), within_s=PATIENCE_S)
         children.kill(consumers["one"])
         assert reads_all("two")
         start("three")
-        eventually(lambda: reads_all("two", "three"), within_s=60)
+        eventually(lambda: reads_all("two", "three"), within_s=PATIENCE_S)
         assert read("one") | read("two") | read("three") == set(range(next(sent)))
     finally:
         for each in consumers.values():

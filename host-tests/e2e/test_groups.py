@@ -10,7 +10,6 @@ CLIENTS = ["java", "java-2.8", "librdkafka", "franz-go", "kafka-python", "kafkaj
 MIXED = {"range": CLIENTS[:-1], "roundrobin": CLIENTS}
 # How the clients name it; librdkafka says so by a fatal error.
 FENCED = {"FENCED_INSTANCE_ID", "FATAL"}
-EXPIRY_S = 40
 
 
 @pytest.mark.parametrize("name", [pytest.param("java", marks=pytest.mark.smoke), *CLIENTS[1:]])
@@ -36,18 +35,19 @@ def test_members_share_partitions_and_read_each_record_once_as_they_come_and_go(
 def test_a_killed_members_partitions_go_to_the_others_after_its_session_and_it_may_come_back(new_group):
     groups = {name: new_group() for name in CLIENTS}
     written = {}
-    for name, group in groups.items():  # side by side, for each waits for a session to end
-        group.join(name)
-        group.join(name)
+    for _ in range(2):  # of one client one after the other, for two of kafka-python that come at once may hang
+        for name, group in groups.items():  # side by side, for each waits for a session to end
+            group.join(name)
+        for group in groups.values():
+            group.wait_shared()
     for name, group in groups.items():
-        group.wait_shared()
         written[name] = group.write_and_read()
 
     for name, group in groups.items():
         group.crash(group.members[1])
         written[name] += group.write(3)
     for name, group in groups.items():
-        group.wait_shared(within_s=EXPIRY_S)
+        group.wait_shared()
         group.wait_read(written[name])
         group.wait_committed()
         group.join(name)
@@ -120,14 +120,14 @@ STATIC = ["java", "java-2.8", "librdkafka", "franz-go", "kafka-python"]
 @pytest.mark.parametrize("name", STATIC)
 def test_a_static_member_that_restarts_within_its_session_gets_its_partitions_without_a_rebalance(group, name):
     steady = group.join("java", assignors=["range"], instance_id="steady")
-    restarted = group.join(name, assignors=["range"], instance_id="restarted", session_ms=30_000)
+    restarted = group.join(name, assignors=["range"], instance_id="restarted", session_ms=60_000)
     group.wait_shared()
     written = group.write_and_read()
     held, events = set(restarted.owned), list(steady.events)
 
     group.crash(restarted)
     written += group.write(3)
-    again = group.join(name, assignors=["range"], instance_id="restarted", session_ms=30_000)
+    again = group.join(name, assignors=["range"], instance_id="restarted", session_ms=60_000)
     group.wait_shared()
     group.wait_read(written)
 
@@ -166,7 +166,8 @@ def test_a_member_that_froze_past_its_session_commits_nothing_when_it_wakes_and_
     frozen.thaw()
     group.members.append(frozen)
     group.gone.remove(frozen)
-    group.wait(lambda: frozen.refused or frozen.events[-1][0] == "lost", "the sleeper is told")
+    # By the time that this looks, it may have partitions again.
+    group.wait(lambda: frozen.refused or any(what == "lost" for what, _ in frozen.events), "the sleeper is told")
     group.wait_shared()
 
     assert not frozen.committed

@@ -34,7 +34,7 @@ def neighbour(target, topic):
 
 
 @contextlib.contextmanager
-def raw(target, timeout_s=20):
+def raw(target, timeout_s=60):
     host, _, port = target.bootstrap.rpartition(":")
     with socket.create_connection((host, int(port)), timeout_s) as opened:
         yield opened
@@ -65,8 +65,6 @@ def frame(key, version, body, correlation=1):
 def test_a_frame_of_an_absurd_length_closes_its_connection(target, neighbour, length):
     with raw(target) as hostile:
         push(hostile, struct.pack(">i", length) + b"\0" * 8)
-        with contextlib.suppress(OSError):  # it may have been closed already
-            hostile.shutdown(socket.SHUT_WR)
         assert closed(hostile)
 
 
@@ -174,12 +172,13 @@ def test_clients_that_send_a_byte_now_and_then_hold_up_nobody(target, neighbour)
 def test_clients_that_never_read_hold_up_nobody(target, neighbour, new_topic):
     other = new_topic()
     with wire.Connection(target.bootstrap) as writer:
-        bases = [writer.produce(other, batch.build([bytes([65 + number]) * 500_000])).base_offset for number in range(4)]
+        rows = [writer.produce(other, batch.build([bytes([65 + number]) * 500_000])) for number in range(4)]
+    assert {row.error for row in rows} == {wire.NONE}
     with contextlib.ExitStack() as stack:
         for _ in range(10):
             greedy = stack.enter_context(wire.Connection(target.bootstrap))
             for _ in range(20):
-                greedy.send_fetch([(other, 0, bases[0])], partition_max_bytes=8 << 20)
+                greedy.send_fetch([(other, 0, rows[0].base_offset)], partition_max_bytes=8 << 20)
             assert neighbour()
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-pytestmark = [pytest.mark.only_on("index", "message-id"), pytest.mark.slow]
+pytestmark = [pytest.mark.only_on("index", "message-id"), pytest.mark.slow, pytest.mark.no_second_try]
 
 SIZE = 1024
 PATIENCE_MS = 600_000

@@ -136,7 +136,7 @@ def test_reading_past_the_end_is_offset_out_of_range(target, client, connection,
     end = put(connection, topic, 3)[-1] + 1
 
     with pytest.raises(ClientError) as refused:
-        client(reader).consume(target.bootstrap, topic, offset=end + 1000, count=1, timeout_ms=10000)
+        client(reader).consume(target.bootstrap, topic, offset=end + 1000, count=1)
 
     assert refused.value.name in ("OFFSET_OUT_OF_RANGE", "OffsetOutOfRangeException", "AUTO_OFFSET_RESET")
 

@@ -142,7 +142,7 @@ def test_every_client_produces_to_a_topic_that_is_made_by_the_first_record(targe
 @pytest.mark.only_on("index", "message-id")
 def test_a_transactional_producer_is_refused_for_good(target, java, topic):
     with pytest.raises(ClientError) as refused:
-        java.produce(target.bootstrap, topic, [record(b"x")], transactional_id="t", timeout_ms=15000)
+        java.produce(target.bootstrap, topic, [record(b"x")], transactional_id="t")
 
     # The second where the coordinator of transactions cannot even be asked for.
     assert refused.value.name in ("TRANSACTIONAL_ID_AUTHORIZATION_FAILED", "UNSUPPORTED_VERSION")

@@ -8,12 +8,12 @@ from ring.clients import ClientError
 from ring.reading import read_all
 from ring.waiting import eventually
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.no_second_try]
 
 RECORDS = 40_000
 SIZE = 400
 BEFORE_THE_CRASH = 4_000  # records acknowledged by then
-PATIENCE_MS = 150_000
+PATIENCE_MS = 300_000
 WRITERS = ["java", "librdkafka", "franz-go"]
 VICTIMS = [
     pytest.param(["kafka"], id="kafka", marks=pytest.mark.only_on("kafka")),
@@ -47,7 +47,7 @@ def run_and_disturb(target, program, topic, disturb):
 
 
 def read_back(target, reader, topic):
-    read = reader.consume(target.bootstrap, topic, timeout_ms=120_000)
+    read = reader.consume(target.bootstrap, topic, timeout_ms=PATIENCE_MS)
     return [(record["offset"], int(bytes.fromhex(record["value"])[:10])) for record in read]
 
 
@@ -105,7 +105,8 @@ def test_a_consumer_goes_on_where_it_was_when_a_server_comes_back(target, client
         numbers.append(int(bytes.fromhex(line["record"]["value"])[:10]))
         if len(numbers) == 1000:
             crash(target, victims)
-            client("java").produce(target.bootstrap, topic, generate={"count": 1000, "start": 5000, "size": 400})
+            rule = {"count": 1000, "start": 5000, "size": 400}
+            client("java").produce(target.bootstrap, topic, generate=rule, timeout_ms=PATIENCE_MS)
 
     assert numbers == list(range(6000))
 
@@ -124,7 +125,8 @@ def test_offsets_and_sequences_are_remembered_over_a_restart(target, topic, vict
 
         def produced(data):
             """Its row, once the partition has found its leader again."""
-            return eventually(lambda: (row := after.produce(topic, data)).error in (wire.NONE, wire.DUPLICATE_SEQUENCE_NUMBER) and row)
+            stored = lambda: (row := after.produce(topic, data)).error in (wire.NONE, wire.DUPLICATE_SEQUENCE_NUMBER) and row  # noqa: E731
+            return eventually(stored, within_s=120)
 
         again = produced(sent[5])
         following = produced(sent[6])
@@ -147,4 +149,4 @@ def test_a_request_that_finds_no_broker_behind_the_filter_is_answered_with_an_er
             client("java").produce(target.bootstrap, topic, generate={"count": 1}, timeout_ms=5000)
     finally:
         target.pulsar.start()
-    eventually(lambda: client("java").produce(target.bootstrap, topic, generate={"count": 1}), within_s=60)
+    client("java").produce(target.bootstrap, topic, generate={"count": 1}, timeout_ms=PATIENCE_MS)

@@ -152,6 +152,9 @@ class Member(ConsumerRebalanceListener):
         self.policy = command.get("commit", "batch")
         self.uncommitted = {}
         self.consumer.subscribe(command["topics"], listener=self)
+        # Metadata that comes after the first assignment makes a leader join again, and it forgets that it does so when a poll ends
+        # while its SyncGroup is under way (need_rejoin in kafka/coordinator/consumer.py): it beats no more and owns nothing.
+        self.consumer.end_offsets([TopicPartition(topic, 0) for topic in command["topics"]])
 
     def on_partitions_assigned(self, assigned):
         line({"assigned": places(assigned)})

@@ -5,6 +5,7 @@ Shape: https://kafka.apache.org/documentation/#recordbatch
 
 import gzip
 import struct
+import time
 from dataclasses import dataclass
 
 import crc32c
@@ -66,8 +67,10 @@ def _record(delta, key, value, timestamp):
 
 def build(values, key=None, timestamps=None, producer=(-1, -1), sequence=-1, codec=0, attributes=0, count=None):
     """A batch of `values`; `count` may lie about how many there are."""
-    timestamps = timestamps or [TIME] * len(values)
-    records = b"".join(_record(i, key, value, time) for i, (value, time) in enumerate(zip(values, timestamps, strict=True)))
+    # Kafka forgets producers whose last record is older than a day, whenever it looks for them.
+    written = TIME if producer == (-1, -1) else int(time.time() * 1000)
+    timestamps = timestamps or [written] * len(values)
+    records = b"".join(_record(i, key, value, at) for i, (value, at) in enumerate(zip(values, timestamps, strict=True)))
     if codec == GZIP:
         records = gzip.compress(records, mtime=0)
     declared = len(values) if count is None else count

@@ -14,7 +14,8 @@ CODECS = ["none", "gzip", "snappy", "lz4", "zstd"]
 NAMES = ["java", "librdkafka", "kafka-python", "franz-go", "kafkajs"]
 # kafkajs has no assigned partitions, it reads only as a member of a group.
 READERS = ["java", "librdkafka", "kafka-python", "franz-go"]
-GRACE_S = 20
+# For the start of the process too, on a busy machine.
+GRACE_S = 60
 
 
 class ClientError(Exception):
@@ -57,10 +58,11 @@ class Client:
 
     def stream(self, op, **command):
         """Run a command and yield its lines as they come; raises ClientError when it failed."""
-        deadline = time.monotonic() + command.get("timeout_ms", 30000) / 1000 + GRACE_S
         seen = []
         try:
             self.send(op, **command)
+            # From here on: sending builds the client where it was not used yet.
+            deadline = time.monotonic() + command.get("timeout_ms", 30000) / 1000 + GRACE_S
             while True:
                 line = self._next(deadline)
                 if line is None:

@@ -20,8 +20,9 @@ QUICK = {
     "key.converter": "org.apache.kafka.connect.storage.StringConverter",
     "value.converter": "org.apache.kafka.connect.storage.StringConverter",
 }
-# A killed worker is missed after its session; Isthmus may need a third of that and some seconds more, and then connectors start anew.
-PATIENCE_S = 90
+# A killed worker is missed after its session, and the consumer of its sink after Kafka's own, 45 s; Isthmus may need a third of that and
+# some seconds more, and then connectors start anew.
+PATIENCE_S = 180
 
 
 class Workers:
@@ -106,6 +107,10 @@ class Connector:
         """[(partition, offset)], each as the connector writes it."""
         return [(each["partition"], each["offset"]) for each in self.do("GET", "/offsets")["offsets"]]
 
+    def wait_offsets(self, expected):
+        """Wait until these are told: of a source's, a worker reads which there are first, and only then the log to its end."""
+        eventually(lambda: self.offsets == expected, PATIENCE_S, f"the offsets {expected} of {self.name}")
+
     def change_offset(self, partition, offset):
         self.do("PATCH", "/offsets", {"offsets": [{"partition": partition, "offset": offset}]})
 
@@ -119,7 +124,9 @@ class Connector:
         self.wait("RUNNING")
 
     def delete(self):
-        self.do("DELETE")
+        # One that broke off is asked again, and may have done it.
+        status, answer = self.ask("DELETE")
+        assert status in (204, 404), f"DELETE {self.name}: {status} {answer}"
         eventually(lambda: self.ask("GET")[0] == 404, PATIENCE_S, f"no {self.name}")
 
 

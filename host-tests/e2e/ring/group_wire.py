@@ -6,6 +6,7 @@ Shapes are those of Apache Kafka's *Request.json and *Response.json.
 from types import SimpleNamespace as Row
 
 from ring import wire
+from ring.waiting import eventually
 from ring.wire import i8, i16, i32, i64
 
 OFFSET_COMMIT, OFFSET_FETCH, FIND_COORDINATOR, JOIN, HEARTBEAT, LEAVE, SYNC, DESCRIBE, LIST = 8, 9, 10, 11, 12, 13, 14, 15, 16
@@ -151,7 +152,7 @@ class GroupConnection(wire.Connection):
         _, answer = self.receive()
         return Reader(answer, self.shape(key))
 
-    def send_join(self, member="", protocols=(("range", b""),), type_="consumer", instance=None, session_ms=10_000, rebalance_ms=10_000):
+    def send_join(self, member="", protocols=(("range", b""),), type_="consumer", instance=None, session_ms=30_000, rebalance_ms=10_000):
         s = self.shape(JOIN)
         rows = s.array(s.struct(s.string(name), s.blob(metadata)) for name, metadata in protocols)
         self.put(
@@ -330,7 +331,10 @@ class GroupConnection(wire.Connection):
         return rows
 
     def list(self, *states):
-        """error, {group: (type, state)}."""
+        """error, {group: (type, state)}; asked again while logs of groups are read, as by every client."""
+        return eventually(lambda: (told := self._list(states))[0] not in RETRIABLE and told, within_s=90, what="a list of groups")
+
+    def _list(self, states):
         s = self.shape(LIST)
         self.put(LIST, s.since(4, s.array(map(s.string, states))))
         r = self.take(LIST)

@@ -14,8 +14,9 @@ from ring.waiting import POLL_INTERVAL_S, eventually
 QUICK = {"session_ms": 6000, "heartbeat_ms": 500}
 SESSION_S = 6
 # Expiry by those who only read of a member comes a third and two seconds later than by the one that serves it.
-PATIENCE_S = 40
-STOP_PATIENCE_S = 20
+PATIENCE_S = 90
+# Java's client gives itself half a minute to leave.
+STOP_PATIENCE_S = 60
 NUMBERS = itertools.count(1)
 
 

@@ -22,10 +22,16 @@ OFTEN = dict.fromkeys(
     ),
     1,
 )
-# Of the worker on each cluster. One that was killed is waited for by the next until its session ends.
-WORKER = {"session.timeout.ms": 6000, "heartbeat.interval.ms": 2000, "offset.flush.interval.ms": 1000}
+# Of the worker on each cluster. One that was killed is waited for by the next until its session ends. A task that stops more slowly than it
+# is given time for is given up without a commit, and what it has done is done twice: they stop whenever there is something new to mirror.
+WORKER = {
+    "session.timeout.ms": 6000,
+    "heartbeat.interval.ms": 2000,
+    "offset.flush.interval.ms": 1000,
+    "task.shutdown.graceful.timeout.ms": 30000,
+}
 WORKERS = {f"{alias}.{name}": ms for alias in (KAFKA, THERE) for name, ms in WORKER.items()}
-PATIENCE_S = 180
+PATIENCE_S = 300
 KEYS, ROUNDS = 200, 5
 OWN_RECORDS = 3  # of the topic that is there before
 FIFTY_RECORDS = 10
@@ -135,8 +141,8 @@ class Mirrors:
         kafka.create(self.name("moving"))
         kafka.create(self.name("load"), 4)
         kafka.create(self.name("configured"), cleanup_policy="compact,delete", retention_ms="90001", max_message_bytes="20000")
-        # More than a Pulsar broker takes.
-        kafka.create(self.name("large"), 3, max_message_bytes="20000000", retention_ms="90001")
+        # More than a Pulsar broker takes. The records are to stay until they are compared.
+        kafka.create(self.name("large"), 3, max_message_bytes="20000000", retention_ms="90000001")
         keys = [b"key %d" % number for number in range(KEYS)]
         rounds = [(key, turn) for turn in range(ROUNDS) for key in keys]
         kafka.write(self.name("hundred"), [samples.record(b"%d" % turn, key, partition=zlib.crc32(key) % 100) for key, turn in rounds])

@@ -103,6 +103,16 @@ def silent(handler):
     handler.close_connection = True
 
 
+def slow(after_s):
+    """Passes on what it is asked, so much later."""
+
+    def answer(handler):
+        handler.server.stub.relieved.wait(after_s)
+        pass_on(handler)
+
+    return answer
+
+
 def status(code, reason="stub"):
     """Refuses with that status, as Pulsar words a refusal."""
     return lambda handler: handler.answer(code, b'{"reason": "%s"}' % reason.encode())

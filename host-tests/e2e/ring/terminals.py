@@ -10,6 +10,8 @@ from ring.waiting import eventually
 
 ENTER = "\r"
 GRACE_S = 10
+# A program may have to start first.
+PATIENCE_S = 120
 
 
 class Terminal:
@@ -51,6 +53,6 @@ class Terminal:
             return all(word in screen for word in words) and not any(word in screen for word in without) and screen
 
         try:
-            return eventually(look, what=f"{words} on the screen")
+            return eventually(look, PATIENCE_S, what=f"{words} on the screen")
         except AssertionError as missed:
             raise AssertionError(f"{missed}; it shows\n{self.press()}") from None

@@ -104,7 +104,7 @@ class Fetched:
 class Connection:
     """One TCP connection; `send` and `receive` apart let a test pipeline."""
 
-    def __init__(self, bootstrap, timeout_s=30, client_id="e2e-wire"):
+    def __init__(self, bootstrap, timeout_s=60, client_id="e2e-wire"):
         host, _, port = bootstrap.rpartition(":")
         self.socket = socket.create_connection((host, int(port)), timeout_s)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
