@@ -4,6 +4,7 @@
 mod altering;
 mod creating;
 mod describing;
+mod stopping_compaction;
 
 use std::collections::BTreeMap;
 use std::time::Duration;

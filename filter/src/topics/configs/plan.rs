@@ -20,6 +20,8 @@ pub struct Plan {
     pub set: BTreeMap<String, String>,
     /// Properties to remove.
     pub unset: Vec<String>,
+    /// Its cleanup policy was spoken of, and Pulsar compacts it no longer.
+    pub ends_compaction: bool,
 }
 
 impl Plan {
@@ -61,6 +63,7 @@ impl Plan {
             // 0 is Pulsar's word for no limit, and Kafka's for nothing at all.
             policies.max_message_size = number("max.message.bytes").map(|bytes| bytes.max(1));
         }
+        let compacts = policies.compaction_threshold.or(defaults.compaction_threshold()) != Some(0);
         let spoken = || wanted.touched.iter().copied();
         let property = |name: &str| format!("{PROPERTY_PREFIX}{name}");
         Self {
@@ -73,6 +76,7 @@ impl Plan {
                 .filter(|name| topic.remembered.contains_key(name) && !wanted.values.contains_key(name))
                 .map(property)
                 .collect(),
+            ends_compaction: touched("cleanup.policy") && !compacts,
         }
     }
 }
@@ -142,6 +146,21 @@ mod tests {
         let compacting = Defaults::for_tests(Retention::UNLIMITED, 500);
         assert_eq!(plan(&[("cleanup.policy", "delete")], &compacting).compaction_threshold, Some(0));
         assert_eq!(plan(&[("cleanup.policy", "delete")], &defaults()).compaction_threshold, None);
+    }
+
+    #[test]
+    fn compaction_ends_where_the_cleanup_policy_was_spoken_of_and_nothing_compacts_any_more() {
+        let ends = |values, deleted, defaults: &Defaults| {
+            Plan::new(&wanted(values, deleted), &TopicState::default(), defaults, THRESHOLD).ends_compaction
+        };
+        assert!(ends(&[("cleanup.policy", "delete")], &[], &defaults()));
+        assert!(ends(&[], &["cleanup.policy"], &defaults()));
+        assert!(!ends(&[("cleanup.policy", "compact,delete")], &[], &defaults()));
+        assert!(!ends(&[("retention.ms", "5")], &[], &defaults()));
+        let compacting = Defaults::for_tests(Retention::UNLIMITED, 500);
+        assert!(ends(&[("cleanup.policy", "delete")], &[], &compacting));
+        assert!(!ends(&[], &["cleanup.policy"], &compacting), "the namespace still compacts it");
+        assert!(!ends(&[], &["cleanup.policy"], &Defaults::unknown(0)), "it may");
     }
 
     #[test]
