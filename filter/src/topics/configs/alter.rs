@@ -69,7 +69,7 @@ impl AlterTopic {
             wanted.touched.extend(topic.remembered.keys());
         }
         let threshold = i64::try_from(config.compaction_threshold_bytes).unwrap_or(i64::MAX);
-        Ok(Plan::new(&wanted, topic, &self.defaults, threshold))
+        Plan::new(&wanted, topic, &self.defaults, threshold)
     }
 
     /// What comes next, if anything does.
