@@ -11,6 +11,8 @@ use isthmus_host_tests::codes::OFFSET_OUT_OF_RANGE;
 use isthmus_host_tests::pair::records::{fetch, fetched, keyed, list_offsets, next_offset, produce, produced};
 use isthmus_host_tests::pair::{ClientId, Filter, LeftOver, NativeFilter, Pair};
 use isthmus_host_tests::scripted::{BrokerConfig, Effect, Fault, Noise, ScriptedBroker};
+use kafka_protocol::messages::{IncrementalAlterConfigsRequest, incremental_alter_configs_request as incremental};
+use kafka_protocol::protocol::StrBytes;
 use proptest::prelude::*;
 
 const SOON: Duration = Duration::from_secs(5);
@@ -40,6 +42,17 @@ fn write(pair: &mut Pair<NativeFilter>, client: ClientId, records: Pairs<'_>) ->
     let (error, base) = produced(&response);
     assert_eq!(error, 0);
     base
+}
+
+fn alter_cleanup_policy(pair: &mut Pair<NativeFilter>, client: ClientId, value: &str) {
+    let text = |text: &str| StrBytes::from_string(text.to_string());
+    let value = incremental::AlterableConfig::default().with_name(text("cleanup.policy")).with_value(Some(text(value)));
+    let resource = incremental::AlterConfigsResource::default()
+        .with_resource_type(2)
+        .with_resource_name(text("t"))
+        .with_configs(vec![value]);
+    let request = IncrementalAlterConfigsRequest::default().with_resources(vec![resource]);
+    assert_eq!(pair.ask(client, &request, 1, IN_TIME).unwrap().responses[0].error_code, 0);
 }
 
 fn offset_at(pair: &mut Pair<NativeFilter>, client: ClientId, timestamp: i64) -> i64 {
@@ -289,6 +302,28 @@ fn what_retention_dropped_and_compaction_kept_is_read_from_the_beginning() {
         let reader = pair.connect();
         let expected = [kept[3].clone(), row(next, "a", "4")];
         assert_eq!(read_to_end(&mut pair, reader, kept[3].0), expected, "{offsets:?}");
+    }
+}
+
+#[test]
+fn a_topic_that_is_compacted_no_longer_is_read_whole_again() {
+    for offsets in [OffsetMode::Index, OffsetMode::MessageId] {
+        let mut pair = pair_of(offsets, BrokerConfig::default());
+        let client = pair.connect();
+        filled(&mut pair, client);
+        let start = beginning(&mut pair, client);
+        let all = read_to_end(&mut pair, client, start);
+        pair.broker.compact(PARTITION);
+        let old = pair.connect();
+        let (rows, at) = fetch_once(&mut pair, old, start);
+
+        alter_cleanup_policy(&mut pair, client, "delete");
+
+        let next = write(&mut pair, client, &[("a", Some("4"))]);
+        assert_eq!(read_to_end(&mut pair, old, at).last(), Some(&row(next, "a", "4")), "{offsets:?}, after {rows:?}");
+        let new = pair.connect();
+        let expected: Vec<Row> = all.into_iter().chain([row(next, "a", "4")]).collect();
+        assert_eq!(read_to_end(&mut pair, new, start), expected, "{offsets:?}");
     }
 }
 

@@ -159,7 +159,8 @@ impl Exchange for AlterResources {
 
     fn next_wake(&self) -> Option<Instant> {
         match &self.phase {
-            Phase::Waiting(_) | Phase::Preparing(..) => None,
+            Phase::Waiting(_) => None,
+            Phase::Preparing(_, defaults, _) => defaults.next_wake(),
             Phase::Altering(topics, _) => topics.next_wake(),
         }
     }

@@ -144,7 +144,7 @@ fn check_configs(topic: &CreatableTopic, defaults: &Defaults, io: &Io<'_>) -> Re
     let limits = Limits { defaults, ignored: &io.shared.config.ignored_topic_configs };
     let wanted = Wish::Whole(values?).resolve(&[], limits)?;
     let threshold = i64::try_from(io.shared.config.compaction_threshold_bytes).unwrap_or(i64::MAX);
-    Ok(Plan::new(&wanted, &TopicState::default(), defaults, threshold))
+    Plan::new(&wanted, &TopicState::default(), defaults, threshold)
 }
 
 fn partitions_asked(topic: &CreatableTopic, default: u32) -> u64 {
@@ -271,9 +271,14 @@ impl Exchange for CreateTopics {
     }
 
     fn next_wake(&self) -> Option<Instant> {
-        match &self.phase {
+        let of_defaults = match &self.defaults {
+            ToKnow::Asked(question) => question.next_wake(),
+            ToKnow::Known(_) => None,
+        };
+        let of_changes = match &self.phase {
             Phase::Creating(changes) => changes.next_wake(),
             Phase::Preparing { .. } => None,
-        }
+        };
+        of_defaults.into_iter().chain(of_changes).min()
     }
 }

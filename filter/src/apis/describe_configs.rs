@@ -191,7 +191,8 @@ impl Exchange for DescribeConfigs {
 
     fn next_wake(&self) -> Option<Instant> {
         match &self.phase {
-            Phase::Waiting | Phase::Preparing(..) => None,
+            Phase::Waiting => None,
+            Phase::Preparing(defaults, _) => defaults.next_wake(),
             Phase::Reading(_, _, topics) => topics.next_wake(),
         }
     }

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use super::broker::Partitioned;
 use super::entry::Entry;
 use super::log::{Log, Position};
+use super::topic::Topic;
 use super::{ScriptedBroker, name, parse_section};
 use crate::http::{HttpAnswer, HttpRequest};
 
@@ -163,6 +164,8 @@ impl ScriptedBroker {
                 self.unload(topic, self.now);
                 HttpAnswer::empty(204)
             }
+            ("GET", ["subscriptions"]) => self.subscriptions(topic),
+            ("DELETE", ["subscription", name]) => self.delete_subscriptions(topic, name, asked.forced()),
             ("GET", ["partitioned-stats"]) => self.partitioned_stats(topic),
             ("GET", ["getMessageIdByIndex"]) => self.message_id_by_index(topic, asked.query("index")),
             ("GET", rest) => match self.log(topic) {
@@ -186,7 +189,7 @@ impl ScriptedBroker {
 
     fn delete_plain(&mut self, topic: &str, force: bool) -> HttpAnswer {
         let Some(state) = self.topics.get(topic) else { return reason(404, &format!("Topic {topic} not found")) };
-        if !force && (!state.producers.is_empty() || !state.subscriptions.is_empty()) {
+        if !force && state.is_in_use() {
             return reason(412, "Topic has active producers/subscriptions");
         }
         self.delete(topic);
@@ -260,8 +263,8 @@ impl ScriptedBroker {
             return reason(404, &format!("Partitioned Topic not found: {topic}"));
         };
         let partitions: Vec<String> = (0..partitioned.partitions).map(|index| name::partition(topic, index)).collect();
-        let states = || partitions.iter().filter_map(|partition| self.topics.get(partition));
-        if !force && states().any(|state| !state.producers.is_empty() || !state.subscriptions.is_empty()) {
+        let mut states = partitions.iter().filter_map(|partition| self.topics.get(partition));
+        if !force && states.any(Topic::is_in_use) {
             return reason(412, "Topic has active producers/subscriptions");
         }
         for partition in partitions {

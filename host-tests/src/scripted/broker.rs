@@ -8,7 +8,6 @@ use isthmus::pulsar::command;
 use isthmus::pulsar::proto::{BaseCommand, CommandCloseConsumer, CommandCloseProducer};
 use isthmus::time::{Instant, Now};
 
-use super::compaction::Compacted;
 use super::config::BrokerConfig;
 use super::connection::{Connection, Phase, Reply};
 use super::dedup::Dedup;
@@ -105,6 +104,7 @@ impl ScriptedBroker {
     /// Sets or removes a topic's policy, as Pulsar's own tools would.
     pub fn set_topic_policy(&mut self, topic: &str, policy: &str, value: Option<serde_json::Value>) {
         let (topic, now) = (name::full(topic).expect("a topic name"), self.now.instant);
+        self.prepare_compaction(&topic, policy, value.as_ref());
         self.topic_policies.entry(topic).or_default().write(policy, value, now, now);
     }
 
@@ -225,14 +225,6 @@ impl ScriptedBroker {
             let durable = topic.subscriptions.values().filter(|subscription| subscription.durable);
             let needed = durable.map(|subscription| topic.log.needed_behind(subscription.mark)).min();
             topic.log.trim_before(needed);
-        }
-    }
-
-    /// Compacts a topic, as a threshold or a request would have it done.
-    pub fn compact(&mut self, topic: &str) {
-        let keeps_index = self.config.compaction_keeps_index;
-        if let Some(topic) = self.topic_mut(topic) {
-            topic.compacted = Some(Compacted::new(topic.compacted.take(), &topic.log, keeps_index));
         }
     }
 

@@ -9,10 +9,60 @@ use std::ops::Bound;
 use bytes::Bytes;
 use isthmus::pulsar::proto::{MessageMetadata, SingleMessageMetadata};
 use prost::Message as _;
+use serde_json::Value;
 
+use super::ScriptedBroker;
 use super::entry::{Entry, build_section, parse_section};
 use super::log::{Log, Position};
 use super::readback::{ReadError, singles};
+use super::topic::{Subscription, Topic};
+
+/// The durable subscription that compaction reads by (`Compactor.COMPACTION_SUBSCRIPTION`).
+pub(super) const SUBSCRIPTION: &str = "__compaction";
+
+impl ScriptedBroker {
+    /// Compacts a topic, as a threshold or a request would have it done. One that was begun ends with it.
+    pub fn compact(&mut self, topic: &str) {
+        let keeps_index = self.config.compaction_keeps_index;
+        if let Some(topic) = self.topic_mut(topic) {
+            topic.compacted = Some(Compacted::new(topic.compacted.take(), &topic.log, keeps_index));
+            topic.is_compacting = false;
+            let horizon = topic.log.last_confirmed();
+            compaction_cursor(topic).mark = horizon;
+        }
+    }
+
+    /// Compaction of a topic begins, and reads until [`ScriptedBroker::compact`].
+    pub fn begin_compaction(&mut self, topic: &str) {
+        if let Some(topic) = self.topic_mut(topic) {
+            topic.is_compacting = true;
+            compaction_cursor(topic);
+        }
+    }
+
+    /// What is to be compacted has its cursor at once (`PersistentTopic.preCreateSubscriptionForCompactionIfNeeded`).
+    pub(super) fn prepare_compaction(&mut self, topic: &str, policy: &str, value: Option<&Value>) {
+        if policy != "compactionThreshold" || value.and_then(Value::as_i64).is_none_or(|bytes| bytes <= 0) {
+            return;
+        }
+        for part in self.parts_of(topic) {
+            self.topics.get_mut(&part).map(compaction_cursor);
+        }
+    }
+}
+
+fn compaction_cursor(topic: &mut Topic) -> &mut Subscription {
+    let start = topic.log.before_first();
+    topic.subscriptions.entry(SUBSCRIPTION.to_string()).or_insert_with(|| Subscription {
+        durable: true,
+        failover: false,
+        announced: None,
+        mark: start,
+        read: start,
+        consumers: Vec::new(),
+        reads_compacted: true,
+    })
+}
 
 /// What one compaction left.
 #[derive(Debug)]

@@ -22,6 +22,7 @@ mod outbox;
 mod policies;
 mod produce;
 mod readback;
+mod subscriptions;
 mod topic;
 
 pub use admin::HttpFault;

@@ -58,6 +58,9 @@ impl ScriptedBroker {
         }
         let (now, due) = (self.now.instant, self.now.instant + self.config.policies_lag);
         let most = i64::try_from(self.config.max_message_bytes).unwrap_or(i64::MAX);
+        if asked.method == "POST" {
+            self.prepare_compaction(topic, policy, asked.json().as_ref());
+        }
         let policies = self.topic_policies.entry(topic.to_string()).or_default();
         match (asked.method, asked.json()) {
             ("GET", _) => match policies.read(now).get(policy) {

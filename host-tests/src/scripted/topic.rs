@@ -20,6 +20,8 @@ const READ_BYTES_MAX: usize = 5 << 20;
 pub(super) struct Topic {
     pub(super) log: Log,
     pub(super) compacted: Option<Compacted>,
+    /// A compaction has begun, and has not ended.
+    pub(super) is_compacting: bool,
     pub(super) dedup: Dedup,
     pub(super) producers: BTreeMap<(Conn, u64), Producer>,
     /// Names whose connection broke, and until when they are busy.
@@ -97,10 +99,16 @@ impl Topic {
         self.producers.is_empty() && !needed
     }
 
+    /// Whether anybody is attached. A subscription that nobody reads from goes with its topic (`PersistentTopic.delete`).
+    pub(super) fn is_in_use(&self) -> bool {
+        !self.producers.is_empty() || self.subscriptions.values().any(|subscription| !subscription.consumers.is_empty())
+    }
+
     pub(super) fn new(ledger: i64) -> Self {
         Self {
             log: Log::new(ledger),
             compacted: None,
+            is_compacting: false,
             dedup: Dedup::default(),
             producers: BTreeMap::new(),
             lingering: BTreeMap::new(),

@@ -4,6 +4,8 @@
 mod altering;
 mod creating;
 mod describing;
+mod stopping_compaction;
+mod untold_defaults;
 
 use std::collections::BTreeMap;
 use std::time::Duration;

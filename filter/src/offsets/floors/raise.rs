@@ -302,7 +302,8 @@ impl Change for RaiseFloors {
 
     fn next_wake(&self) -> Option<Instant> {
         match &self.state {
-            State::New | State::Counting(_) | State::Preparing(..) => None,
+            State::New | State::Counting(_) => None,
+            State::Preparing(defaults, _) => defaults.next_wake(),
             State::Looking(call, _) | State::Writing(call, ..) => call.next_wake(),
             State::Judging(judge, _) => judge.next_wake(),
             State::Tidying(deletes) => deletes.iter().filter_map(AdminChange::next_wake).min(),

@@ -7,6 +7,7 @@ use super::converge::Converge;
 use super::defaults::Defaults;
 use super::plan::Plan;
 use super::read::ReadTopic;
+use super::stop_compaction::{HELD_BACK, StopCompaction};
 use super::view::{TopicState, view};
 use super::wish::{Limits, Wish};
 use crate::error::AdminError;
@@ -19,22 +20,27 @@ use crate::topics::name::KafkaTopic;
 use crate::topics::partitions::CountPartitions;
 
 /// ```text
-/// New ──▶ Looking ──it exists──▶ Reading ──to be changed──▶ Converging ──▶ Remembering ──▶ done
-///                                   └──only to be validated──▶ done
+/// New ──▶ Looking ──it exists──▶ Reading ──to be changed──▶ Converging ──▶ Releasing ──▶ Remembering ──▶ done
+///                                   └──only to be validated──▶ done           (if compaction ends)
 /// ```
 #[derive(Debug)]
 enum State {
     New,
     Looking(CountPartitions),
     Reading(Box<ReadTopic>),
-    Converging(Converge, Properties),
-    Remembering(AdminChange, Properties),
+    Converging(Converge, Rest),
+    /// What it was compacted by. It is remembered until that is gone: who says the same again is then understood.
+    Releasing(StopCompaction, Rest),
+    Remembering(AdminChange, Rest),
 }
 
-/// Properties that are still to be set or removed.
+/// What is still to be done when the policies are there.
 #[derive(Debug, Default)]
-struct Properties {
+struct Rest {
+    ends_compaction: bool,
+    /// Properties to set.
     set: Option<Bytes>,
+    /// Properties to remove.
     unset: Vec<String>,
 }
 
@@ -57,17 +63,24 @@ impl AlterTopic {
     fn plan(&self, topic: &TopicState, io: &Io<'_>) -> Result<Plan, Refused> {
         let config = &io.shared.config;
         let limits = Limits { defaults: &self.defaults, ignored: &config.ignored_topic_configs };
-        let wanted = self.wish.resolve(&view(topic, &self.defaults), limits)?;
+        let mut wanted = self.wish.resolve(&view(topic, &self.defaults), limits)?;
+        if let Wish::Whole(_) = self.wish {
+            // An alteration that was not finished leaves what is remembered and no longer in force.
+            wanted.touched.extend(topic.remembered.keys());
+        }
         let threshold = i64::try_from(config.compaction_threshold_bytes).unwrap_or(i64::MAX);
-        Ok(Plan::new(&wanted, topic, &self.defaults, threshold))
+        Plan::new(&wanted, topic, &self.defaults, threshold)
     }
 
-    /// The next property to set or remove, if there is one.
-    fn remember(&self, mut properties: Properties, io: &mut Io<'_>) -> Option<State> {
+    /// What comes next, if anything does.
+    fn go_on(&self, mut rest: Rest, io: &mut Io<'_>) -> Option<State> {
         let base = self.topic.base(&io.shared.config);
-        let change = match (properties.set.take(), properties.unset.pop()) {
+        if std::mem::take(&mut rest.ends_compaction) {
+            return Some(State::Releasing(StopCompaction::new(base, io), rest));
+        }
+        let change = match (rest.set.take(), rest.unset.pop()) {
             (Some(body), unset) => {
-                properties.unset.extend(unset);
+                rest.unset.extend(unset);
                 AdminChange::repeatable(Method::Put, base.admin_path("/properties"), Some(body), io)
             }
             (None, Some(key)) => {
@@ -75,7 +88,7 @@ impl AlterTopic {
             }
             (None, None) => return None,
         };
-        Some(State::Remembering(change, properties))
+        Some(State::Remembering(change, rest))
     }
 
     fn refused(&self, error: &AdminError, io: &mut Io<'_>) -> Refused {
@@ -109,27 +122,34 @@ impl Change for AlterTopic {
                         return Some(Ok(()));
                     }
                     let set = (!plan.set.is_empty()).then(|| serde_json::to_vec(&plan.set).unwrap_or_default().into());
-                    let properties = Properties { set, unset: plan.unset };
+                    let rest = Rest { ends_compaction: plan.ends_compaction, set, unset: plan.unset };
                     if topic.policies == plan.policies {
-                        self.remember(properties, io)
+                        self.go_on(rest, io)
                     } else {
                         let converge = Converge::new(&self.topic, topic.policies, plan.policies, io);
-                        Some(State::Converging(converge, properties))
+                        Some(State::Converging(converge, rest))
                     }
                 }
-                State::Converging(converge, properties) => {
+                State::Converging(converge, rest) => {
                     if let Err(refused) = converge.poll(io)? {
                         return Some(Err(refused));
                     }
-                    let properties = std::mem::take(properties);
-                    self.remember(properties, io)
+                    let rest = std::mem::take(rest);
+                    self.go_on(rest, io)
                 }
-                State::Remembering(change, properties) => {
+                State::Releasing(stop, rest) => {
+                    if let Err(refused) = stop.poll(io)? {
+                        return Some(Err(refused));
+                    }
+                    let rest = std::mem::take(rest);
+                    self.go_on(rest, io)
+                }
+                State::Remembering(change, rest) => {
                     if let Err(error) = change.poll(io)? {
                         return Some(Err(self.refused(&error, io)));
                     }
-                    let properties = std::mem::take(properties);
-                    self.remember(properties, io)
+                    let rest = std::mem::take(rest);
+                    self.go_on(rest, io)
                 }
             };
             match next {
@@ -144,6 +164,7 @@ impl Change for AlterTopic {
             State::New | State::Looking(_) => None,
             State::Reading(read) => read.next_wake(),
             State::Converging(converge, _) => converge.next_wake(),
+            State::Releasing(stop, _) => stop.next_wake(),
             State::Remembering(change, _) => change.next_wake(),
         }
     }
@@ -151,6 +172,7 @@ impl Change for AlterTopic {
     fn overdue(&mut self, _: &mut Io<'_>) -> Refused {
         let words = match &self.state {
             State::New | State::Looking(_) | State::Reading(_) => "nothing was changed",
+            State::Releasing(..) => HELD_BACK,
             State::Converging(..) | State::Remembering(..) => {
                 "Pulsar did not answer in time; some of the changes may be in force"
             }

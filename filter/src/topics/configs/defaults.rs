@@ -3,15 +3,17 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use bytes::Bytes;
 use serde::Deserialize;
 
 use super::pulsar::Retention;
 use super::table::{Mapping, TopicConfig};
 use super::view::Source;
 use crate::error::AdminError;
-use crate::session::admin::{CallId, HttpReply, Method};
 use crate::session::io::Io;
 use crate::time::Instant;
+use crate::topics::admin_change::AdminChange;
+use crate::topics::change::Refused;
 
 /// How long they are believed. Short: an administrator may change them at any time.
 const FRESH: Duration = Duration::from_secs(2);
@@ -25,12 +27,17 @@ const SHIPPED_LEDGER_MEGABYTES: i64 = 2048;
 const SHIPPED_LEDGER_MINUTES: i64 = 240;
 
 /// The defaults of a namespace's topics; `None` where neither the namespace says it nor the broker tells it.
+///
+/// To show them, that is enough. A change that goes by them asks by the methods that may refuse: what a moment's trouble kept from
+/// being told would make it wrong for good.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Defaults {
     retention: Option<Retention>,
     compaction_threshold: Option<i64>,
     ledger_megabytes: Option<i64>,
     ledger_minutes: Option<i64>,
+    /// Why what is not known may be told the next time.
+    failed: Option<AdminError>,
     /// The broker's limit, which it announces when it answers CONNECT.
     pub max_message_bytes: i64,
 }
@@ -54,6 +61,7 @@ impl Defaults {
             compaction_threshold: None,
             ledger_megabytes: None,
             ledger_minutes: None,
+            failed: None,
             max_message_bytes,
         }
     }
@@ -70,7 +78,44 @@ impl Defaults {
                 .or_else(|| number("brokerServiceCompactionThresholdInBytes")),
             ledger_megabytes: number("managedLedgerMaxSizePerLedgerMbytes"),
             ledger_minutes: number("managedLedgerMaxLedgerRolloverTimeMinutes"),
+            failed: None,
             max_message_bytes,
+        }
+    }
+
+    /// `value`, unless it is missing only because nobody answered.
+    fn certain<T>(&self, value: Option<T>) -> Result<Option<T>, Refused> {
+        match (value, &self.failed) {
+            (None, Some(error)) => Err(Refused::by_admin(error)),
+            (value, _) => Ok(value),
+        }
+    }
+
+    /// [`Defaults::retention`], to go by.
+    pub fn certain_retention(&self) -> Result<Option<Retention>, Refused> {
+        self.certain(self.retention)
+    }
+
+    /// [`Defaults::compaction_threshold`], to go by.
+    pub fn certain_compaction_threshold(&self) -> Result<Option<i64>, Refused> {
+        self.certain(self.compaction_threshold)
+    }
+
+    /// [`Defaults::of`], to go by.
+    pub fn certain_of(&self, config: &TopicConfig) -> Result<Option<(String, Source)>, Refused> {
+        self.certain(self.of(config))
+    }
+
+    /// Whether anything of topics without a policy is deleted, to go by: so it is, unless they are compacted and nothing else.
+    pub fn deletes(&self) -> Result<bool, Refused> {
+        match (self.compaction_threshold, self.retention) {
+            (Some(0), _) => Ok(true),
+            (_, Some(retention)) if retention != Retention::UNLIMITED => Ok(true),
+            (threshold, retention) => {
+                let threshold = self.certain(threshold)?;
+                let retention = self.certain(retention)?;
+                Ok(threshold.is_none() || retention.is_none())
+            }
         }
     }
 
@@ -127,8 +172,16 @@ impl Defaults {
             compaction_threshold: Some(compaction_threshold),
             ledger_megabytes: Some(SHIPPED_LEDGER_MEGABYTES),
             ledger_minutes: Some(SHIPPED_LEDGER_MINUTES),
+            failed: None,
             max_message_bytes: SHIPPED_MAX_MESSAGE_BYTES,
         }
+    }
+
+    /// Nobody answered but the namespace, which has this retention for itself, if any.
+    #[cfg(test)]
+    pub fn failed_for_tests(retention: Option<Retention>) -> Self {
+        let unknown = Self::unknown(SHIPPED_MAX_MESSAGE_BYTES);
+        Self { retention, failed: Some(AdminError::Unreachable), ..unknown }
     }
 }
 
@@ -141,33 +194,28 @@ fn source(is_shipped: bool) -> Source {
 pub struct DefaultsCache(Option<(Defaults, Instant)>);
 
 /// The question, on its way to its answer.
-///
+#[derive(Debug)]
+pub struct ReadDefaults(State);
+
 /// ```text
 /// Known
 /// Asking (both at once) ──▶ Known
 /// ```
 #[derive(Debug)]
-pub enum ReadDefaults {
-    /// Known.
+enum State {
     Known(Defaults),
-    /// The namespace's policies and the broker's configuration are awaited.
-    Asking {
-        /// The namespace's.
-        namespace: CallId,
-        /// The broker's; only a superuser may see it.
-        broker: CallId,
-        /// Their answers.
-        answers: (Option<NamespaceAnswer>, Option<BrokerAnswer>),
-    },
+    Asking(Box<Questions>),
 }
 
-/// What came for the namespace.
+/// What is asked, and what came.
 #[derive(Debug)]
-pub struct NamespaceAnswer(Result<NamespacePolicies, AdminError>);
-
-/// What came for the broker.
-#[derive(Debug)]
-pub struct BrokerAnswer(Result<BrokerConfig, AdminError>);
+struct Questions {
+    /// The namespace's policies.
+    namespace: AdminChange,
+    /// The broker's configuration; only a superuser may see it.
+    broker: AdminChange,
+    answers: (Option<Result<NamespacePolicies, AdminError>>, Option<Result<BrokerConfig, AdminError>>),
+}
 
 impl ReadDefaults {
     /// Asks, unless the answer is fresh.
@@ -175,50 +223,71 @@ impl ReadDefaults {
         if let Some((defaults, at)) = &io.shared.config_defaults.0
             && io.now.instant.since(*at) < FRESH
         {
-            return Self::Known(defaults.clone());
+            return Self(State::Known(defaults.clone()));
         }
         let path = format!("/admin/v2/namespaces/{}/{}", io.shared.config.tenant, io.shared.config.namespace);
-        let namespace = io.admin.call(Method::Get, path, None, io.now.instant);
-        let path = "/admin/v2/brokers/configuration/runtime".to_owned();
-        let broker = io.admin.call(Method::Get, path, None, io.now.instant);
-        Self::Asking { namespace, broker, answers: (None, None) }
+        let namespace = AdminChange::read(path, io);
+        let broker = AdminChange::read("/admin/v2/brokers/configuration/runtime".to_owned(), io);
+        Self(State::Asking(Box::new(Questions { namespace, broker, answers: (None, None) })))
     }
 
     /// The defaults; `None` while they are awaited. What cannot be found out is unknown, and no error.
     pub fn poll(&mut self, io: &mut Io<'_>) -> Option<Defaults> {
-        let (namespace_policies, broker_config) = match self {
-            Self::Known(defaults) => return Some(defaults.clone()),
-            Self::Asking { namespace, broker, answers } => {
-                if answers.0.is_none() {
-                    answers.0 = io.admin.take(*namespace).map(|reply| NamespaceAnswer(json(reply)));
-                }
-                if answers.1.is_none() {
-                    answers.1 = io.admin.take(*broker).map(|reply| BrokerAnswer(json(reply)));
-                }
-                match answers {
-                    (Some(namespace), Some(broker)) => (&namespace.0, &broker.0),
-                    (_, _) => return None,
-                }
-            }
+        let questions = match &mut self.0 {
+            State::Known(defaults) => return Some(defaults.clone()),
+            State::Asking(questions) => questions,
         };
+        let Questions { namespace, broker, answers } = &mut **questions;
+        if answers.0.is_none() {
+            answers.0 = namespace.poll(io).map(json);
+        }
+        if answers.1.is_none() {
+            answers.1 = broker.poll(io).map(json);
+        }
+        let (Some(namespace), Some(broker)) = answers else { return None };
         let max_message_bytes = io.pulsar.max_message_size().and_then(|bytes| i64::try_from(bytes).ok())?;
-        let defaults = match (namespace_policies, broker_config) {
+        let passing = |error: &AdminError| may_pass(error).then(|| error.clone());
+        let defaults = match (&*namespace, &*broker) {
             (Ok(namespace), Ok(broker)) => Defaults::new(namespace, broker, max_message_bytes),
-            (Ok(namespace), Err(_)) => Defaults::new(namespace, &BrokerConfig::new(), max_message_bytes),
+            (Ok(namespace), Err(error)) => {
+                let defaults = Defaults::new(namespace, &BrokerConfig::new(), max_message_bytes);
+                Defaults { failed: passing(error), ..defaults }
+            }
             // Whether the broker's is in force only the namespace tells.
-            (Err(_), Ok(_) | Err(_)) => Defaults::unknown(max_message_bytes),
+            (Err(error), Ok(_) | Err(_)) => Defaults { failed: passing(error), ..Defaults::unknown(max_message_bytes) },
         };
-        if namespace_policies.is_ok() {
+        if namespace.is_ok() && defaults.failed.is_none() {
             io.shared.config_defaults.0 = Some((defaults.clone(), io.now.instant));
         }
-        *self = Self::Known(defaults.clone());
+        self.0 = State::Known(defaults.clone());
         Some(defaults)
+    }
+
+    /// When to poll it although nothing happened.
+    pub fn next_wake(&self) -> Option<Instant> {
+        match &self.0 {
+            State::Known(_) => None,
+            State::Asking(questions) => {
+                let Questions { namespace, broker, answers } = &**questions;
+                let of_namespace = answers.0.is_none().then(|| namespace.next_wake()).flatten();
+                let of_broker = answers.1.is_none().then(|| broker.next_wake()).flatten();
+                of_namespace.into_iter().chain(of_broker).min()
+            }
+        }
     }
 }
 
-fn json<T: for<'a> Deserialize<'a>>(reply: Result<HttpReply, AdminError>) -> Result<T, AdminError> {
-    let body = reply?.success()?;
-    serde_json::from_slice(&body).map_err(|_| AdminError::Malformed("policies are not as expected"))
+/// Whether there may be an answer the next time: it is not that there is nobody to ask, or that this one may not be told.
+fn may_pass(error: &AdminError) -> bool {
+    match error {
+        AdminError::Unreachable | AdminError::Malformed(_) => true,
+        AdminError::Status(307 | 409 | 412 | 429 | 500..=599, _) => true,
+        AdminError::Status(..) | AdminError::NotConfigured => false,
+    }
+}
+
+fn json<T: for<'a> Deserialize<'a>>(body: Result<Bytes, AdminError>) -> Result<T, AdminError> {
+    serde_json::from_slice(&body?).map_err(|_| AdminError::Malformed("policies are not as expected"))
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use super::pulsar::{Retention, TopicPolicies};
 use super::table;
 use super::view::{CleanupPolicy, TopicState};
 use super::wish::Wanted;
+use crate::topics::change::Refused;
 
 /// What a property that remembers a configuration begins with; its name follows.
 pub const PROPERTY_PREFIX: &str = "kafka.";
@@ -20,11 +21,19 @@ pub struct Plan {
     pub set: BTreeMap<String, String>,
     /// Properties to remove.
     pub unset: Vec<String>,
+    /// Its cleanup policy was spoken of, and Pulsar compacts it no longer.
+    pub ends_compaction: bool,
 }
 
 impl Plan {
-    /// Only what was spoken of is touched: policies that Pulsar's own tools set otherwise stay.
-    pub fn new(wanted: &Wanted, topic: &TopicState, defaults: &Defaults, compaction_threshold: i64) -> Self {
+    /// Only what was spoken of is touched: policies that Pulsar's own tools set otherwise stay. It is refused where it needs defaults that
+    /// nobody told just now.
+    pub fn new(
+        wanted: &Wanted,
+        topic: &TopicState,
+        defaults: &Defaults,
+        compaction_threshold: i64,
+    ) -> Result<Self, Refused> {
         let value = |name: &str| wanted.values.get(name);
         let number = |name: &str| value(name).and_then(|value| value.parse::<i64>().ok());
         let touched = |name: &str| wanted.touched.contains(name);
@@ -40,13 +49,18 @@ impl Plan {
             };
         }
         if touched("cleanup.policy") || touched("retention.ms") || touched("retention.bytes") {
-            let by_default = || defaults.cleanup_policy().map(|(value, _)| CleanupPolicy::of(&value));
-            let deletes = cleanup.or_else(by_default).is_none_or(|cleanup| cleanup.delete);
-            policies.retention = match (number("retention.ms"), number("retention.bytes")) {
-                (None, None) if deletes || cleanup.is_none() => None,
+            let limits = (number("retention.ms"), number("retention.bytes"));
+            let deletes = match cleanup {
+                Some(cleanup) => cleanup.delete,
+                None if limits == (None, None) => true,
+                None => defaults.deletes()?,
+            };
+            policies.retention = match limits {
                 (_, _) if !deletes => Some(Retention::UNLIMITED),
+                (None, None) => None,
+                (Some(ms), Some(bytes)) => Some(Retention::at_least(ms, bytes)),
                 (ms, bytes) => {
-                    let default = defaults.retention();
+                    let default = defaults.certain_retention()?;
                     // 0 and 0 is Pulsar's word for keeping nothing, and no limit that could stand beside another.
                     let limit =
                         |limit: fn(Retention) -> i64| default.map(limit).filter(|limit| *limit > 0).unwrap_or(-1);
@@ -61,9 +75,14 @@ impl Plan {
             // 0 is Pulsar's word for no limit, and Kafka's for nothing at all.
             policies.max_message_size = number("max.message.bytes").map(|bytes| bytes.max(1));
         }
+        let ends_compaction = touched("cleanup.policy")
+            && match policies.compaction_threshold {
+                Some(bytes) => bytes == 0,
+                None => defaults.certain_compaction_threshold()? == Some(0),
+            };
         let spoken = || wanted.touched.iter().copied();
         let property = |name: &str| format!("{PROPERTY_PREFIX}{name}");
-        Self {
+        Ok(Self {
             policies,
             set: spoken()
                 .filter(|name| wanted.values.get(name) != topic.remembered.get(name))
@@ -73,7 +92,8 @@ impl Plan {
                 .filter(|name| topic.remembered.contains_key(name) && !wanted.values.contains_key(name))
                 .map(property)
                 .collect(),
-        }
+            ends_compaction,
+        })
     }
 }
 
@@ -104,7 +124,7 @@ mod tests {
     }
 
     fn plan(values: &[(&'static str, &str)], defaults: &Defaults) -> TopicPolicies {
-        Plan::new(&wanted(values, &[]), &TopicState::default(), defaults, THRESHOLD).policies
+        Plan::new(&wanted(values, &[]), &TopicState::default(), defaults, THRESHOLD).unwrap().policies
     }
 
     #[test]
@@ -145,6 +165,48 @@ mod tests {
     }
 
     #[test]
+    fn compaction_ends_where_the_cleanup_policy_was_spoken_of_and_nothing_compacts_any_more() {
+        let ends = |values, deleted, defaults: &Defaults| {
+            Plan::new(&wanted(values, deleted), &TopicState::default(), defaults, THRESHOLD).unwrap().ends_compaction
+        };
+        assert!(ends(&[("cleanup.policy", "delete")], &[], &defaults()));
+        assert!(ends(&[], &["cleanup.policy"], &defaults()));
+        assert!(!ends(&[("cleanup.policy", "compact,delete")], &[], &defaults()));
+        assert!(!ends(&[("retention.ms", "5")], &[], &defaults()));
+        let compacting = Defaults::for_tests(Retention::UNLIMITED, 500);
+        assert!(ends(&[("cleanup.policy", "delete")], &[], &compacting));
+        assert!(!ends(&[], &["cleanup.policy"], &compacting), "the namespace still compacts it");
+        assert!(!ends(&[], &["cleanup.policy"], &Defaults::unknown(0)), "it may");
+    }
+
+    #[test]
+    fn a_change_is_refused_only_where_it_needs_a_default_that_nobody_told() {
+        let made = |values, deleted, topic: &TopicState, retention| {
+            let defaults = Defaults::failed_for_tests(retention);
+            Plan::new(&wanted(values, deleted), topic, &defaults, THRESHOLD).map(|plan| plan.policies.retention)
+        };
+        let (new, some) = (TopicState::default(), Retention { minutes: 7, megabytes: 9 });
+        let needs: [(&[(&str, &str)], &[&str]); 4] = [
+            (&[("retention.ms", "60000")], &[]),
+            (&[("retention.ms", "60000"), ("cleanup.policy", "delete")], &[]),
+            (&[("retention.ms", "60000"), ("retention.bytes", "1")], &[]),
+            (&[], &["cleanup.policy"]),
+        ];
+        for (values, deleted) in needs {
+            assert!(made(values, deleted, &new, None).is_err(), "{values:?} {deleted:?}");
+        }
+        let by_namespace = made(&[("retention.ms", "60000")], &[], &new, Some(some));
+        assert_eq!(by_namespace, Ok(Some(Retention { minutes: 1, ..some })));
+        assert!(made(&[("retention.ms", "60000")], &[], &new, Some(Retention::UNLIMITED)).is_err(), "compacted only?");
+        let both = [("retention.ms", "60000"), ("retention.bytes", "1"), ("cleanup.policy", "delete")];
+        assert_eq!(made(&both, &[], &new, None), Ok(Some(Retention { minutes: 1, megabytes: 1 })));
+        assert_eq!(made(&[("cleanup.policy", "compact")], &[], &new, None), Ok(Some(Retention::UNLIMITED)));
+        assert_eq!(made(&[("cleanup.policy", "delete")], &[], &new, None), Ok(None));
+        assert_eq!(made(&[("max.message.bytes", "9")], &[], &new, None), Ok(None));
+        assert_eq!(made(&[], &["retention.ms"], &new, None), Ok(None));
+    }
+
+    #[test]
     fn a_deleted_value_takes_its_policy_and_its_property_with_it() {
         let topic = TopicState {
             remembered: [("retention.ms", "5000".to_owned()), ("max.message.bytes", "9".to_owned())].into(),
@@ -155,7 +217,7 @@ mod tests {
             },
         };
         let wanted = wanted(&[("max.message.bytes", "9")], &["retention.ms"]);
-        let plan = Plan::new(&wanted, &topic, &defaults(), THRESHOLD);
+        let plan = Plan::new(&wanted, &topic, &defaults(), THRESHOLD).unwrap();
         assert_eq!(plan.policies, TopicPolicies { retention: None, ..topic.policies });
         assert_eq!(plan.unset, ["kafka.retention.ms"]);
         assert_eq!(plan.set, BTreeMap::new());
@@ -167,7 +229,7 @@ mod tests {
             remembered: BTreeMap::new(),
             policies: TopicPolicies { compaction_threshold: Some(3), ..TopicPolicies::default() },
         };
-        let plan = Plan::new(&wanted(&[("max.message.bytes", "0")], &[]), &topic, &defaults(), THRESHOLD);
+        let plan = Plan::new(&wanted(&[("max.message.bytes", "0")], &[]), &topic, &defaults(), THRESHOLD).unwrap();
         assert_eq!(plan.policies, TopicPolicies { max_message_size: Some(1), ..topic.policies });
     }
 }

@@ -7,7 +7,7 @@ use kafka_protocol::error::ResponseError;
 use super::defaults::Defaults;
 use super::table::{self, Mapping, TopicConfig};
 use super::value::{Kind, invalid, split};
-use super::view::{Shown, dynamic};
+use super::view::{Shown, Source, dynamic};
 use crate::topics::change::Refused;
 
 /// A change to one configuration (`AlterConfigOp.OpType`).
@@ -123,7 +123,7 @@ impl Wanted {
                 Ok(())
             }
             Operation::Append(value) => {
-                let mut members = members(known, name, "APPEND", shown)?;
+                let mut members = members(known, name, "APPEND", shown, limits.defaults)?;
                 let more: Vec<String> = split(value)
                     .filter(|word| !members.iter().any(|member| member == word))
                     .map(str::to_owned)
@@ -132,7 +132,7 @@ impl Wanted {
                 self.set(name, &members.join(","), limits)
             }
             Operation::Subtract(value) => {
-                let mut members = members(known, name, "SUBTRACT", shown)?;
+                let mut members = members(known, name, "SUBTRACT", shown, limits.defaults)?;
                 members.retain(|member| !split(value).any(|word| word == member));
                 self.set(name, &members.join(","), limits)
             }
@@ -141,7 +141,13 @@ impl Wanted {
 }
 
 /// The members that a list has now.
-fn members(config: Option<&TopicConfig>, name: &str, verb: &str, shown: &[Shown]) -> Result<Vec<String>, Refused> {
+fn members(
+    config: Option<&TopicConfig>,
+    name: &str,
+    verb: &str,
+    shown: &[Shown],
+    defaults: &Defaults,
+) -> Result<Vec<String>, Refused> {
     if !matches!(config, Some(TopicConfig { kind: Kind::Words(_), .. })) {
         return Err(Refused::because(
             ResponseError::InvalidConfig,
@@ -149,6 +155,11 @@ fn members(config: Option<&TopicConfig>, name: &str, verb: &str, shown: &[Shown]
         ));
     }
     let now = shown.iter().find(|shown| shown.name == name);
+    if now.is_none_or(|now| now.source != Source::DynamicTopic) {
+        // It is the default's, so nothing of that may be missing.
+        defaults.certain_compaction_threshold()?;
+        defaults.deletes()?;
+    }
     Ok(now.map(|shown| split(&shown.value).map(str::to_owned).collect()).unwrap_or_default())
 }
 
@@ -181,7 +192,12 @@ fn admit(name: &str, value: &str, limits: Limits<'_>) -> Result<Option<(&'static
             Some((in_force, _)) => {
                 Some(format!("it is {in_force} for every topic here. {} {WHAT_TO_DO}", config.about))
             }
-            None => Some(format!("it cannot be set for a topic. {} {WHAT_TO_DO}", config.about)),
+            None => {
+                if !ignored {
+                    limits.defaults.certain_of(config)?;
+                }
+                Some(format!("it cannot be set for a topic. {} {WHAT_TO_DO}", config.about))
+            }
         },
     };
     match impossible {
