@@ -116,9 +116,8 @@ impl AdminChange {
     fn may_pass(&self, error: &AdminError) -> bool {
         match error {
             AdminError::Status(307, _) => true,
-            // A broker that has not yet read the topic policies of a namespace (`TopicPoliciesCacheNotInitException`).
-            AdminError::Status(412, reason) if self.method != Method::Delete => {
-                self.repeats != Repeats::Differ && reason.contains("cache")
+            AdminError::Status(412, _) if self.method != Method::Delete => {
+                self.repeats != Repeats::Differ && !error.is_refusal()
             }
             // 504 is the host's word for an answer that did not come in time.
             AdminError::Status(504, _) | AdminError::Unreachable => self.repeats == Repeats::Agree,
