@@ -188,6 +188,12 @@ fn refused(code: ServerError, message: &str) -> ResponseError {
     }
 }
 
+/// What 412 says of a request (`PersistentTopicsBase`: `internalSetRetention`, `internalSetMaxMessageSize`,
+/// `internalSetCompactionThreshold`, `preValidation`). Else it is said of a topic that nobody owns at the moment (`Failed to find ownership`,
+/// `Can't find owner`: `PulsarWebResource.validateTopicOwnershipAsync`), or of policies that a broker has not read yet
+/// (`TopicPoliciesCacheNotInitException`).
+const REFUSALS: [&str; 4] = ["backlog quota", "maxMessageSize", "Invalid value", "Not allowed"];
+
 impl AdminError {
     /// The Kafka code for an admin request that Pulsar's REST did not carry out.
     pub fn kafka_code(&self) -> ResponseError {
@@ -196,10 +202,22 @@ impl AdminError {
             AdminError::Status(401 | 403, _) => ResponseError::TopicAuthorizationFailed,
             AdminError::Status(404, _) => ResponseError::UnknownTopicOrPartition,
             AdminError::Status(409, _) => ResponseError::TopicAlreadyExists,
-            AdminError::Status(412, _) => ResponseError::InvalidTopicException,
-            AdminError::Status(307 | 429 | 500..=599, _) => ResponseError::RequestTimedOut,
+            AdminError::Status(412, _) if self.is_refusal() => ResponseError::InvalidTopicException,
+            AdminError::Status(307 | 412 | 429 | 500..=599, _) => ResponseError::RequestTimedOut,
             AdminError::NotConfigured => ResponseError::PolicyViolation,
             AdminError::Status(..) | AdminError::Malformed(_) => ResponseError::UnknownServerError,
+        }
+    }
+
+    /// Whether Pulsar looked at the request and would not do it at another time either. Trouble is no refusal, and a topic that a broker has
+    /// not heard of may be new.
+    pub fn is_refusal(&self) -> bool {
+        match self {
+            AdminError::Status(412, reason) => REFUSALS.iter().any(|words| reason.contains(words)),
+            AdminError::Status(400 | 401 | 403 | 405 | 406 | 422, _) => true,
+            AdminError::Status(..) | AdminError::NotConfigured | AdminError::Unreachable | AdminError::Malformed(_) => {
+                false
+            }
         }
     }
 

@@ -9,7 +9,7 @@ use isthmus_host_tests::codes::{
     UNKNOWN_SERVER_ERROR,
 };
 use isthmus_host_tests::http::HttpAnswer;
-use isthmus_host_tests::pair::records::{batch, fetch, fetched, metadata, produce, produced};
+use isthmus_host_tests::pair::records::{batch, fetch, fetched, list_offsets, metadata, produce, produced};
 use isthmus_host_tests::pair::{ClientId, NativeFilter, Pair};
 use isthmus_host_tests::scripted::{BrokerConfig, HttpFault, ScriptedBroker};
 use kafka_protocol::messages::create_partitions_request::CreatePartitionsTopic;
@@ -108,14 +108,14 @@ fn every_request_gets(answer: Option<HttpAnswer>, change: i16, config: i16) {
     assert_eq!(changes(&mut pair, client), [change; 3], "{answer:?}");
     assert_eq!(configurations(&mut pair, client), [config; 4], "{answer:?}");
     assert_eq!(sizes(&mut pair, client), KAFKA_STORAGE_ERROR, "{answer:?}");
-    records_go_on_after(&mut pair);
+    records_go_on_from(&mut pair, 1);
 }
 
 /// Nothing waits any more, and the partition takes further records.
-fn records_go_on_after(pair: &mut Pair<NativeFilter>) {
+fn records_go_on_from(pair: &mut Pair<NativeFilter>, offset: i64) {
     let client = pair.connect();
     let response = pair.ask(client, &produce("t", 0, batch(&["b"], None)), 9, PATIENCE).unwrap();
-    assert_eq!(produced(&response), (NONE, 1));
+    assert_eq!(produced(&response), (NONE, offset));
     assert_eq!(pair.awaited(), 0);
 }
 
@@ -175,4 +175,65 @@ fn a_question_whose_answer_did_not_come_in_time_is_not_asked_again() {
         assert_eq!(configurations(pair, client), [REQUEST_TIMED_OUT; 4]);
         assert!(pair.now().instant.since(begun) < Duration::from_secs(1));
     }
+}
+
+/// What is told where another broker is asked first so many times: the offset at a time, the end of a partition that is empty by now, the
+/// size of a partition, and a topic's message limit.
+fn told_after(redirects: u32) -> [(i16, i64); 4] {
+    let mut broker = ScriptedBroker::new(BrokerConfig::default());
+    broker.create_topic("t", 1);
+    broker.create_topic("empty", 1);
+    broker.set_topic_policy("t", "maxMessageSize", Some(serde_json::json!(1000)));
+    let mut pair = Pair::new(NativeFilter::new(Config::default(), 7), broker);
+    let client = pair.connect();
+    for topic in ["t", "empty"] {
+        let response = pair.ask(client, &produce(topic, 0, batch(&["a", "b"], None)), 9, PATIENCE).unwrap();
+        assert_eq!(produced(&response), (NONE, 0));
+    }
+    let now = pair.now();
+    pair.broker.unload("empty-partition-0", now);
+    pair.broker.trim_ledgers("empty-partition-0", 1);
+    pair.broker.unload("empty-partition-0", now);
+    pair.run_for(Duration::from_secs(5));
+    pair.broker.redirect_admin(redirects);
+
+    let client = pair.connect();
+    let offset = |pair: &mut Pair<NativeFilter>, topic: &str, timestamp: i64| {
+        let told = pair.ask(client, &list_offsets(topic, 0, timestamp), 7, PATIENCE).unwrap();
+        let partition = &told.topics[0].partitions[0];
+        (partition.error_code, partition.offset)
+    };
+    let (by_time, end) = (offset(&mut pair, "t", 0), offset(&mut pair, "empty", -1));
+    let sizes = pair.ask(client, &DescribeLogDirsRequest::default().with_topics(None), 4, PATIENCE).unwrap();
+    let resource = DescribeConfigsResource::default()
+        .with_resource_type(TOPIC)
+        .with_resource_name(text("t"))
+        .with_configuration_keys(Some(vec![text("max.message.bytes")]));
+    let describe = DescribeConfigsRequest::default().with_resources(vec![resource]);
+    let configs = pair.ask(client, &describe, 4, PATIENCE).unwrap();
+    let stored = sizes.results[0].topics.iter().filter(|topic| topic.name.as_str() == "t");
+    let limit = configs.results[0].configs.first().and_then(|config| config.value.as_ref()?.parse().ok());
+    records_go_on_from(&mut pair, 2);
+    [
+        by_time,
+        end,
+        (sizes.results[0].error_code, stored.map(|topic| topic.partitions[0].partition_size).sum()),
+        (configs.results[0].error_code, limit.unwrap_or(-1)),
+    ]
+}
+
+#[test]
+fn whatever_is_asked_of_the_admin_rest_is_answered_when_the_fifth_broker_is_the_one_that_knows() {
+    let told = told_after(0);
+    assert!(told[2].1 > 0, "{told:?}");
+    assert_eq!(told, [(NONE, 0), (NONE, 2), (NONE, told[2].1), (NONE, 1000)]);
+    assert_eq!(told_after(4), told);
+}
+
+#[test]
+fn redirects_without_an_end_are_an_error() {
+    let none = -1;
+    let expected =
+        [(KAFKA_STORAGE_ERROR, none), (KAFKA_STORAGE_ERROR, none), (KAFKA_STORAGE_ERROR, 0), (REQUEST_TIMED_OUT, none)];
+    assert_eq!(told_after(u32::MAX), expected);
 }

@@ -1,6 +1,6 @@
 //! Calls to Pulsar's admin REST, which the host carries out.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -18,6 +18,9 @@ pub const MAX_QUEUED: usize = 10_000;
 
 /// How long one call may take.
 const CALL_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Bound of attempts at one call, as long as each is answered with a redirect.
+pub const MAX_ATTEMPTS: u32 = 5;
 
 /// One call, unique on its connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -92,8 +95,37 @@ impl HttpReply {
 pub struct AdminCalls {
     last: u64,
     table: Table<CallId, Result<HttpReply, AdminError>>,
-    queue: VecDeque<(CallId, HttpRequest)>,
-    in_flight: usize,
+    queue: VecDeque<Call>,
+    in_flight: BTreeMap<CallId, Call>,
+}
+
+#[derive(Clone, Debug)]
+struct Call {
+    id: CallId,
+    request: HttpRequest,
+    /// Nobody waits for it any longer then.
+    until: Instant,
+    attempts: u32,
+}
+
+impl Call {
+    /// The next attempt after a redirect (`PulsarWebResource.validateTopicOwnershipAsync`, before anything is done). It names the owner,
+    /// whom the admin cluster may reach the next time; whoever is asked then takes a bundle that nobody owns, instead of sending the
+    /// question round in a circle.
+    fn again(mut self, now: Instant) -> Option<Self> {
+        self.request.timeout = self.until.since(now).min(CALL_TIMEOUT);
+        // No time at all is no bound to the host.
+        if self.attempts >= MAX_ATTEMPTS || self.request.timeout.as_millis() == 0 {
+            return None;
+        }
+        if self.attempts == 1 {
+            let mark = if self.request.path.contains('?') { '&' } else { '?' };
+            self.request.path.push(mark);
+            self.request.path.push_str("authoritative=true");
+        }
+        self.attempts = self.attempts.saturating_add(1);
+        Some(self)
+    }
 }
 
 impl AdminCalls {
@@ -106,24 +138,32 @@ impl AdminCalls {
         if self.queue.len() >= MAX_QUEUED {
             self.table.answer(id, Err(AdminError::Unreachable), until);
         } else {
-            self.queue.push_back((id, HttpRequest { method, path, body, timeout: CALL_TIMEOUT }));
+            let request = HttpRequest { method, path, body, timeout: CALL_TIMEOUT };
+            self.queue.push_back(Call { id, request, until, attempts: 1 });
         }
         id
     }
 
-    /// The next call for the host to make. The host must [`AdminCalls::answer`] each.
+    /// The next call for the host to make. The host must [`AdminCalls::answer`] each; the same may come again after that.
     pub fn poll(&mut self) -> Option<(CallId, HttpRequest)> {
-        if self.in_flight >= MAX_IN_FLIGHT {
+        if self.in_flight.len() >= MAX_IN_FLIGHT {
             return None;
         }
         let next = self.queue.pop_front()?;
-        self.in_flight = self.in_flight.saturating_add(1);
-        Some(next)
+        self.in_flight.insert(next.id, next.clone());
+        Some((next.id, next.request))
     }
 
-    /// The host's answer.
+    /// The host's answer. After a redirect the same call is the next to be made, while somebody waits for it.
     pub fn answer(&mut self, id: CallId, reply: Result<HttpReply, AdminError>, now: Instant) {
-        self.in_flight = self.in_flight.saturating_sub(1);
+        let call = self.in_flight.remove(&id);
+        if matches!(reply, Ok(HttpReply { status: 307, .. }))
+            && self.table.is_waiting(id)
+            && let Some(again) = call.and_then(|call| call.again(now))
+        {
+            self.queue.push_front(again);
+            return;
+        }
         self.table.answer(id, reply, now + CALL_TIMEOUT);
     }
 
@@ -149,5 +189,81 @@ impl AdminCalls {
     /// Who asks from now on, instead of whom.
     pub fn set_asker(&mut self, asker: Option<Waker>) -> Option<Waker> {
         self.table.set_asker(asker)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Instant = Instant::from_millis(1000);
+
+    fn reply(status: u16) -> Result<HttpReply, AdminError> {
+        Ok(HttpReply { status, body: Bytes::new() })
+    }
+
+    /// One call, and what the host is asked for when redirects answer it.
+    fn redirected(path: &str) -> (AdminCalls, CallId, Vec<String>) {
+        let mut calls = AdminCalls::default();
+        let id = calls.call(Method::Get, path.to_owned(), None, NOW);
+        let mut paths = Vec::new();
+        while let Some((asked, request)) = calls.poll() {
+            assert_eq!(asked, id);
+            paths.push(request.path);
+            calls.answer(id, reply(307), NOW);
+        }
+        (calls, id, paths)
+    }
+
+    #[test]
+    fn a_redirect_is_asked_again_at_once_for_whoever_takes_the_bundle_and_at_last_returned() {
+        let (mut calls, id, paths) = redirected("/a");
+        assert_eq!(
+            paths,
+            ["/a", "/a?authoritative=true", "/a?authoritative=true", "/a?authoritative=true", "/a?authoritative=true"]
+        );
+        assert_eq!(calls.take(id), Some(reply(307)));
+        assert_eq!(redirected("/a?b=c").2.last().map(String::as_str), Some("/a?b=c&authoritative=true"));
+    }
+
+    #[test]
+    fn a_call_that_is_made_again_goes_before_those_in_line_and_counts_once_among_those_in_flight() {
+        let mut calls = AdminCalls::default();
+        let ids: Vec<CallId> = (0..=MAX_IN_FLIGHT).map(|_| calls.call(Method::Get, "/a".into(), None, NOW)).collect();
+        let made: Vec<CallId> = std::iter::from_fn(|| calls.poll()).map(|(id, _)| id).collect();
+        assert_eq!(made, ids[..MAX_IN_FLIGHT]);
+        calls.answer(ids[3], reply(307), NOW);
+        assert_eq!(calls.poll().map(|(id, _)| id), Some(ids[3]));
+        assert!(calls.poll().is_none());
+        calls.answer(ids[3], reply(200), NOW);
+        assert_eq!(calls.take(ids[3]), Some(reply(200)));
+        assert_eq!(calls.poll().map(|(id, _)| id), Some(ids[MAX_IN_FLIGHT]));
+    }
+
+    #[test]
+    fn all_attempts_together_take_no_longer_than_whoever_asked_waits() {
+        let mut calls = AdminCalls::default();
+        let id = calls.call(Method::Get, "/a".into(), None, NOW);
+        let mut now = NOW;
+        let mut timeouts = Vec::new();
+        while let Some((_, request)) = calls.poll() {
+            timeouts.push(request.timeout.as_secs());
+            now = now + request.timeout.saturating_sub(Duration::from_secs(1));
+            calls.answer(id, reply(307), now);
+        }
+        assert_eq!(timeouts, [10, 10, 10, 3, 1]);
+        assert!(now.since(NOW) <= CALL_TIMEOUT.saturating_mul(3));
+    }
+
+    #[test]
+    fn a_call_that_nobody_waits_for_any_longer_is_not_made_again() {
+        let mut calls = AdminCalls::default();
+        let id = calls.call(Method::Get, "/a".into(), None, NOW);
+        assert!(calls.poll().is_some());
+        let late = NOW + CALL_TIMEOUT.saturating_mul(3);
+        calls.expire(late);
+        calls.answer(id, reply(307), late);
+        assert!(calls.poll().is_none());
+        assert_eq!(calls.take(id), Some(Err(AdminError::Unreachable)));
     }
 }

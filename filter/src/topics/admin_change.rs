@@ -50,7 +50,6 @@ pub struct AdminChange {
     attempts: u32,
     wait: Duration,
     last_error: Option<AdminError>,
-    redirected: bool,
 }
 
 impl AdminChange {
@@ -83,7 +82,7 @@ impl AdminChange {
         io: &mut Io<'_>,
     ) -> Self {
         let state = State::Calling(io.admin.call(method, path.clone(), body.clone(), io.now.instant));
-        Self { method, path, body, repeats, state, attempts: 1, wait: FIRST_WAIT, last_error: None, redirected: false }
+        Self { method, path, body, repeats, state, attempts: 1, wait: FIRST_WAIT, last_error: None }
     }
 
     /// The outcome, with the body of the answer; `None` while it is awaited.
@@ -98,14 +97,13 @@ impl AdminChange {
                     if self.attempts >= MAX_ATTEMPTS || !self.may_pass(&error) {
                         return Some(Err(error));
                     }
-                    self.redirected |= matches!(error, AdminError::Status(307, _));
                     self.last_error = Some(error);
                     self.state = State::Waiting { until: io.now.instant + self.wait };
                     self.wait = self.wait.saturating_mul(2).min(LONGEST_WAIT);
                 }
                 State::Waiting { until } if until <= io.now.instant => {
                     self.attempts = self.attempts.saturating_add(1);
-                    let again = io.admin.call(self.method, self.path(), self.body.clone(), io.now.instant);
+                    let again = io.admin.call(self.method, self.path.clone(), self.body.clone(), io.now.instant);
                     self.state = State::Calling(again);
                 }
                 State::Waiting { .. } => return None,
@@ -113,26 +111,19 @@ impl AdminChange {
         }
     }
 
-    /// A redirect (`PulsarWebResource.validateTopicOwnershipAsync`) names the owner, whom the admin cluster may reach the next
-    /// time. What else may pass is repeated only where doing it twice is the same as once.
+    /// Redirects were followed already as far as they can be ([`AdminCalls`](crate::session::admin::AdminCalls)): a topic that moves is
+    /// somewhere after a while. What else may pass is repeated only where doing it twice is the same as once.
     fn may_pass(&self, error: &AdminError) -> bool {
         match error {
             AdminError::Status(307, _) => true,
-            // A broker that has not yet read the topic policies of a namespace (`TopicPoliciesCacheNotInitException`).
-            AdminError::Status(412, reason) if self.method != Method::Delete => {
-                self.repeats != Repeats::Differ && reason.contains("cache")
+            AdminError::Status(412, _) if self.method != Method::Delete => {
+                self.repeats != Repeats::Differ && !error.is_refusal()
             }
             // 504 is the host's word for an answer that did not come in time.
             AdminError::Status(504, _) | AdminError::Unreachable => self.repeats == Repeats::Agree,
             AdminError::Status(409 | 412 | 429 | 500..=599, _) => self.repeats != Repeats::Differ,
             AdminError::Status(..) | AdminError::NotConfigured | AdminError::Malformed(_) => false,
         }
-    }
-
-    /// After a redirect whoever is asked takes a bundle that nobody owns, instead of sending the question round in a circle.
-    fn path(&self) -> String {
-        let mark = if self.path.contains('?') { '&' } else { '?' };
-        if self.redirected { format!("{}{mark}authoritative=true", self.path) } else { self.path.clone() }
     }
 
     /// Whether it was asked for more than once: an earlier attempt may have done the work.

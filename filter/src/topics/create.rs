@@ -1,13 +1,16 @@
 //! Makes one partitioned topic.
 
+use std::collections::BTreeSet;
+use std::time::Duration;
+
 use bytes::Bytes;
 use kafka_protocol::error::ResponseError;
 
 use super::admin_change::AdminChange;
 use super::change::{Change, Refused, forget};
 use super::configs::converge::Converge;
-use super::configs::plan::Plan;
-use super::configs::pulsar::TopicPolicies;
+use super::configs::plan::{PROPERTY_PREFIX, Plan};
+use super::configs::pulsar::{Policy, TopicPolicies};
 use super::configs::settle::Settle;
 use super::confirm::{Confirm, Wanted};
 use super::name::KafkaTopic;
@@ -19,6 +22,9 @@ use crate::time::Instant;
 
 /// The content type of a creation with properties (`PersistentTopics.createPartitionedTopic`).
 const WITH_PROPERTIES: &str = "application/vnd.partitioned-topic-metadata+json";
+
+/// A topic that is older is not taken back: meanwhile others may have written to it.
+const TAKEN_BACK_WITHIN: Duration = Duration::from_secs(2);
 
 /// What is to be made.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -42,7 +48,7 @@ impl NewTopic {
 
 /// ```text
 /// New ──nothing against it──▶ Creating ──▶ Confirming ──▶ Configuring ──▶ done
-///  │                             │                            └──Pulsar refuses──▶ TakingBack ──▶ done
+///  │                             │                            └──Pulsar refuses at once──▶ TakingBack ──▶ done
 ///  │                             └──it exists──▶ Settling ──▶ done
 ///  └──only to be validated, or nobody to make it, or refused for something else──▶ Looking ──▶ done
 /// ```
@@ -54,7 +60,8 @@ enum State {
     /// Whoever is told that a topic exists may ask for its configurations: if another client is making it, they come a moment later.
     Settling(Settle),
     Confirming(Confirm),
-    Configuring(Converge),
+    /// Since when.
+    Configuring(Converge, Instant),
     TakingBack(AdminChange, Refused),
 }
 
@@ -107,6 +114,20 @@ impl CreateTopic {
         ));
         let path = self.topic.base(&io.shared.config).admin_path("/partitions");
         State::TakingBack(AdminChange::new(Method::Delete, path, None, io), refused)
+    }
+
+    /// The topic stays, and whoever asked for it is told what it lacks.
+    fn without(&self, converge: &Converge) -> Refused {
+        let is_asked = |name: &&str| {
+            self.new.as_ref().is_ok_and(|new| new.plan.set.contains_key(&format!("{PROPERTY_PREFIX}{name}")))
+        };
+        let missing: BTreeSet<&str> = converge.missing().flat_map(Policy::configs).copied().filter(is_asked).collect();
+        let missing = Vec::from_iter(missing).join(", ");
+        let reason = converge.last_error().map(|error| format!("; {}", error.message())).unwrap_or_default();
+        Refused::because(
+            ResponseError::RequestTimedOut,
+            format!("the topic exists, but Pulsar did not take all its configurations in time: {missing}{reason}"),
+        )
     }
 
     /// What Pulsar means by each status when a topic is to be created (`AdminResource.internalCreatePartitionedTopic`).
@@ -164,15 +185,16 @@ impl Change for CreateTopic {
                     }
                     match &self.new {
                         Ok(new) if new.plan.policies != TopicPolicies::default() => {
-                            let none = TopicPolicies::default();
-                            State::Configuring(Converge::new(&self.topic, none, new.plan.policies, io))
+                            let converge = Converge::persistently(&self.topic, new.plan.policies, io);
+                            State::Configuring(converge, io.now.instant)
                         }
                         Ok(_) | Err(_) => return Some(self.new.clone()),
                     }
                 }
-                State::Configuring(converge) => match converge.poll(io)? {
+                State::Configuring(converge, since) => match converge.poll(io)? {
                     Ok(()) => return Some(self.new.clone()),
-                    Err(refused) => self.take_back(refused, io),
+                    Err(refused) if io.now.instant.since(*since) < TAKEN_BACK_WITHIN => self.take_back(refused, io),
+                    Err(refused) => return Some(Err(unconfigured(refused))),
                 },
                 State::TakingBack(change, refused) => {
                     let (done, refused) = (change.poll(io)?, refused.clone());
@@ -194,7 +216,7 @@ impl Change for CreateTopic {
             State::Creating(_, change) => change.next_wake(),
             State::Settling(settle) => settle.next_wake(),
             State::Confirming(confirm) => confirm.next_wake(),
-            State::Configuring(converge) => converge.next_wake(),
+            State::Configuring(converge, _) => converge.next_wake(),
             State::TakingBack(change, _) => change.next_wake(),
         }
     }
@@ -208,10 +230,7 @@ impl Change for CreateTopic {
                 io.shared.partitions.forget(&self.topic);
                 Refused::because(ResponseError::RequestTimedOut, "created, but this broker does not see it yet")
             }
-            State::Configuring(_) => Refused::because(
-                ResponseError::RequestTimedOut,
-                "created, but Pulsar did not take its configurations in time",
-            ),
+            State::Configuring(converge, _) => self.without(converge),
             State::TakingBack(_, refused) => unconfigured(refused.clone()),
         }
     }

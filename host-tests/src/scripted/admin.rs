@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use super::broker::Partitioned;
 use super::entry::Entry;
+use super::http_fault::redirect;
 use super::log::{Log, Position};
 use super::topic::Topic;
 use super::{ScriptedBroker, name, parse_section};
@@ -12,17 +13,6 @@ use crate::http::{HttpAnswer, HttpRequest};
 
 /// The most partitions one request may ask for (`maxNumPartitionsPerPartitionedTopic` of a careful operator).
 const PARTITIONS_MAX: u32 = 10_000;
-
-/// Something goes wrong on the admin REST.
-#[derive(Clone, Debug)]
-pub struct HttpFault {
-    /// Only requests whose `METHOD path` contains this.
-    pub contains: String,
-    /// How many of them.
-    pub times: u32,
-    /// The answer instead; `None` is no answer at all.
-    pub answer: Option<HttpAnswer>,
-}
 
 /// A request taken apart.
 pub(super) struct Asked<'a> {
@@ -50,15 +40,8 @@ impl ScriptedBroker {
     /// Answers one request; `None` if a rule says that nothing comes.
     pub fn http(&mut self, request: &HttpRequest, now: Now) -> Option<HttpAnswer> {
         self.advance(now);
-        let line = format!("{} {}", request.method, request.path);
-        if let Some(at) = self.http_faults.iter().position(|fault| line.contains(&fault.contains)) {
-            let fault = &mut self.http_faults[at];
-            fault.times -= 1;
-            let answer = fault.answer.clone();
-            if fault.times == 0 {
-                self.http_faults.remove(at);
-            }
-            return answer;
+        if let Some(struck) = self.http_faults.strike(request) {
+            return struck;
         }
         let (path, query) = request.path.split_once('?').unwrap_or((&request.path, ""));
         let asked = Asked {
@@ -146,11 +129,7 @@ impl ScriptedBroker {
 
     fn on_topic(&mut self, asked: &Asked<'_>, topic: &str, rest: &[&str]) -> HttpAnswer {
         if self.elsewhere.contains_key(topic) {
-            return HttpAnswer {
-                status: 307,
-                headers: vec![("location".into(), "http://elsewhere.test:8080/?authoritative=true".into())],
-                body: Vec::new(),
-            };
+            return redirect();
         }
         match (asked.method, rest) {
             ("PUT", []) => self.create_plain(topic, asked),

@@ -13,11 +13,12 @@ use super::connection::{Connection, Phase, Reply};
 use super::dedup::Dedup;
 use super::entry::Entry;
 use super::fault::{Fault, Faults, Noise};
+use super::http_fault::{HttpFault, HttpFaults};
 use super::log::{Log, Position};
 use super::outbox::Lane;
 use super::policies::Policies;
 use super::topic::Topic;
-use super::{Conn, HttpFault, name};
+use super::{Conn, name};
 
 /// The request id of what the broker begins itself: -1.
 const UNASKED: u64 = u64::MAX;
@@ -40,7 +41,7 @@ pub struct ScriptedBroker {
     /// Topics that another broker owns: its URL by listener.
     pub(super) elsewhere: BTreeMap<String, BTreeMap<String, String>>,
     pub(super) faults: Faults,
-    pub(super) http_faults: Vec<HttpFault>,
+    pub(super) http_faults: HttpFaults,
     noise: Option<Noise>,
     last_conn: u32,
     last_ledger: i64,
@@ -66,7 +67,7 @@ impl ScriptedBroker {
             topic_policies: BTreeMap::new(),
             elsewhere: BTreeMap::new(),
             faults: Faults::default(),
-            http_faults: Vec::new(),
+            http_faults: HttpFaults::default(),
             noise: None,
             last_conn: 0,
             last_ledger: config.first_ledger - 1,

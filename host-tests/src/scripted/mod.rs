@@ -15,6 +15,7 @@ mod consume;
 mod dedup;
 mod entry;
 mod fault;
+mod http_fault;
 mod log;
 mod lookup;
 mod name;
@@ -25,11 +26,11 @@ mod readback;
 mod subscriptions;
 mod topic;
 
-pub use admin::HttpFault;
 pub use broker::{Attached, ScriptedBroker};
 pub use config::{AutoCreate, BrokerConfig};
 pub use entry::{Entry, SectionError, build_section, parse_section};
 pub use fault::{Effect, Fault, Noise};
+pub use http_fault::HttpFault;
 pub use log::{Log, Position};
 pub use readback::{Message, ReadError};
 

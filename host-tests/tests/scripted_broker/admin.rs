@@ -100,3 +100,14 @@ fn a_rule_of_the_script_fails_a_rest_call() {
     assert_eq!(world.http("GET", "/admin/v2/namespaces/public/default", "").status, 200);
     assert!(world.broker.faults_are_spent());
 }
+
+#[test]
+fn a_call_is_redirected_as_often_as_the_script_says_and_whoever_begins_anew_goes_round_again() {
+    let mut world = World::new();
+    world.broker.redirect_admin(2);
+    let path = "/admin/v2/namespaces/public/default";
+    let repeated = format!("{path}?authoritative=true");
+    let mut asked = |path: &str| world.http("GET", path, "").status;
+    assert_eq!([asked(path), asked(path), asked(&repeated), asked(&repeated)], [307, 307, 307, 200]);
+    assert_eq!([asked(path), asked(&repeated), asked(&repeated)], [307, 307, 200]);
+}

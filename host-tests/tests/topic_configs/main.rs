@@ -16,7 +16,7 @@ use isthmus_host_tests::codes::{
     TOPIC_AUTHORIZATION_FAILED, UNKNOWN_TOPIC_OR_PARTITION,
 };
 use isthmus_host_tests::http::HttpAnswer;
-use isthmus_host_tests::pair::records::metadata;
+use isthmus_host_tests::pair::records::{batch, fetch, fetched, metadata, produce, produced};
 use isthmus_host_tests::pair::{ClientId, NativeFilter, Pair};
 use isthmus_host_tests::scripted::{BrokerConfig, HttpFault, ScriptedBroker};
 use kafka_protocol::messages::create_topics_request::{CreatableTopic, CreatableTopicConfig};

@@ -24,10 +24,13 @@ const LOOK_AGAIN: Duration = Duration::from_millis(50);
 /// A change that is not seen after so many looks is made again.
 const LOOKS: u32 = 20;
 
+/// After trouble that outlasted the attempts at one call.
+const AFTER_TROUBLE: Duration = Duration::from_secs(1);
+
 /// ```text
 /// Reading ──all as wanted──▶ done
 ///   ▲  └──one is not──▶ Writing ──▶ Reading
-///   └── Waiting ◀──the last one written is not yet seen
+///   └── Waiting ◀──the last one written is not yet seen, or there is trouble
 /// ```
 #[derive(Debug)]
 enum State {
@@ -48,6 +51,10 @@ pub struct Converge {
     seen: TopicPolicies,
     /// What was written last, and how often it has been looked for.
     written: Option<(Policy, u32)>,
+    /// Whether only a refusal ends it, not trouble.
+    persists: bool,
+    /// The last trouble.
+    trouble: Option<AdminError>,
     state: State,
 }
 
@@ -58,7 +65,12 @@ impl Converge {
             Some(first) => State::Writing(first, write(first, topic, &wanted, io)),
             None => State::Reading(ReadPolicies::new(topic, io)),
         };
-        Self { topic: topic.clone(), wanted, seen, written: None, state }
+        Self { topic: topic.clone(), wanted, seen, written: None, persists: false, trouble: None, state }
+    }
+
+    /// The same for a topic that has no policies yet, through whatever trouble: only a refusal ends it.
+    pub fn persistently(topic: &KafkaTopic, wanted: TopicPolicies, io: &mut Io<'_>) -> Self {
+        Self { persists: true, ..Self::new(topic, TopicPolicies::default(), wanted, io) }
     }
 
     /// Whether it is done; `None` while something is awaited.
@@ -66,10 +78,14 @@ impl Converge {
         loop {
             self.state = match &mut self.state {
                 State::Reading(read) => {
-                    self.seen = match read.poll(io)? {
-                        Ok(seen) => seen,
+                    match read.poll(io)? {
+                        Ok(seen) => self.seen = seen,
+                        Err(error) if self.outlasts(&error) => {
+                            self.state = self.sit_out(error, io);
+                            continue;
+                        }
                         Err(error) => return Some(Err(Refused::by_admin(&error))),
-                    };
+                    }
                     let Some(first) = self.seen.differences(&self.wanted).next() else { return Some(Ok(())) };
                     match &mut self.written {
                         Some((policy, looks)) if *looks < LOOKS && self.seen.differs(&self.wanted, *policy) => {
@@ -81,11 +97,14 @@ impl Converge {
                 }
                 State::Writing(policy, change) => {
                     let policy = *policy;
-                    if let Err(error) = change.poll(io)? {
-                        return Some(Err(refused(policy, &error)));
+                    match change.poll(io)? {
+                        Ok(_) => {
+                            self.written = Some((policy, 0));
+                            self.look(policy, io)
+                        }
+                        Err(error) if self.outlasts(&error) => self.sit_out(error, io),
+                        Err(error) => return Some(Err(refused(policy, &error))),
                     }
-                    self.written = Some((policy, 0));
-                    self.look(policy, io)
                 }
                 State::Waiting { until } if *until <= io.now.instant => match self.written {
                     Some((policy, _)) => self.look(policy, io),
@@ -93,6 +112,30 @@ impl Converge {
                 },
                 State::Waiting { .. } => return None,
             };
+        }
+    }
+
+    fn outlasts(&self, trouble: &AdminError) -> bool {
+        self.persists && !trouble.is_refusal()
+    }
+
+    /// What was written may be there or not: all is looked at again.
+    fn sit_out(&mut self, trouble: AdminError, io: &Io<'_>) -> State {
+        self.written = None;
+        self.trouble = Some(trouble);
+        State::Waiting { until: io.now.instant + AFTER_TROUBLE }
+    }
+
+    /// The policies that are not there, as far as was looked.
+    pub fn missing(&self) -> impl Iterator<Item = Policy> {
+        self.seen.differences(&self.wanted)
+    }
+
+    /// Why the last attempt failed, if one did.
+    pub fn last_error(&self) -> Option<&AdminError> {
+        match &self.state {
+            State::Writing(_, change) => change.last_error().or(self.trouble.as_ref()),
+            State::Reading(_) | State::Waiting { .. } => self.trouble.as_ref(),
         }
     }
 
@@ -135,7 +178,9 @@ fn refused(policy: Policy, error: &AdminError) -> Refused {
                 policy.path()
             ),
         ),
-        AdminError::Status(400 | 412, _) => Refused { code: ResponseError::InvalidConfig, ..refused },
+        AdminError::Status(400 | 406 | 412 | 422, _) if error.is_refusal() => {
+            Refused { code: ResponseError::InvalidConfig, ..refused }
+        }
         AdminError::Status(..) | AdminError::NotConfigured | AdminError::Unreachable | AdminError::Malformed(_) => {
             refused
         }

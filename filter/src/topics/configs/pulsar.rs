@@ -82,6 +82,15 @@ impl Policy {
             Policy::MaxMessageSize => "/maxMessageSize",
         }
     }
+
+    /// The configurations that it brings about.
+    pub fn configs(self) -> &'static [&'static str] {
+        match self {
+            Policy::Retention => &["cleanup.policy", "retention.ms", "retention.bytes"],
+            Policy::CompactionThreshold => &["cleanup.policy"],
+            Policy::MaxMessageSize => &["max.message.bytes"],
+        }
+    }
 }
 
 /// What a topic has for itself; `None` where namespace and broker decide.
