@@ -1,5 +1,6 @@
 //! The floor of one partition, no older than a second.
 
+use super::known::Seen;
 use crate::ids::Offset;
 use crate::session::io::Io;
 use crate::time::Instant;
@@ -11,7 +12,7 @@ pub struct AskFloor {
     topic: PulsarTopic,
     partition: u32,
     since: Instant,
-    /// What was known (`KnownFloors::news`) when this began to wait: until there is more it needs no second waker.
+    /// What was known (`Asking::news`) when this began to wait: until there is more it needs no second waker.
     waits_since: Option<u64>,
 }
 
@@ -29,14 +30,19 @@ impl AskFloor {
         if self.is_settled(io) {
             return Some(io.shared.floors.of(&self.topic, self.partition));
         }
-        let news = Some(io.shared.floors.news());
+        let news = Some(io.shared.floors.asking.news());
         if let Some(part) = io.asker()
             && self.waits_since != news
         {
             self.waits_since = news;
-            io.shared.floors.wait(&self.topic, io.client.connection, part);
+            io.shared.floors.asking.wait(&self.topic, io.client.connection, part);
         }
         None
+    }
+
+    /// What is known of the topic's floors by now.
+    pub fn seen(&self, io: &Io<'_>) -> Seen {
+        io.shared.floors.seen(&self.topic)
     }
 
     fn is_settled(&self, io: &mut Io<'_>) -> bool {
