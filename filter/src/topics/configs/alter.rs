@@ -56,7 +56,7 @@ impl AlterTopic {
 
     fn plan(&self, topic: &TopicState, io: &Io<'_>) -> Result<Plan, Refused> {
         let config = &io.shared.config;
-        let limits = Limits { defaults: &self.defaults, ignored: &config.ignored_topic_configs };
+        let limits = Limits::new(&self.defaults, config);
         let wanted = self.wish.resolve(&view(topic, &self.defaults), limits)?;
         let threshold = i64::try_from(config.compaction_threshold_bytes).unwrap_or(i64::MAX);
         Ok(Plan::new(&wanted, topic, &self.defaults, threshold))
