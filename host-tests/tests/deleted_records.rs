@@ -532,8 +532,26 @@ mod two_workers {
             (error, records.into_iter().map(|record| record.offset).collect())
         }
 
-        fn start(&mut self, client: ClientId) -> i64 {
-            let response = self.pair.ask(client, &list_offsets("t", 0, EARLIEST), 7, PATIENCE).unwrap();
+        /// Through the worker of `there`; with so many entries.
+        fn make_again(&mut self, entries: usize) {
+            let topic = DeleteTopicState::default().with_name(Some(topic_name("t")));
+            let request = DeleteTopicsRequest::default().with_topics(vec![topic]).with_timeout_ms(20_000);
+            assert_eq!(self.pair.ask(self.there, &request, 6, PATIENCE).unwrap().responses[0].error_code, NONE);
+            self.pair.broker.create_topic("t", 2);
+            (0..entries).for_each(|_| self.write("b"));
+        }
+
+        /// Another topic's records, so that every reader of the worker of `here` looks at its floor.
+        fn delete_of_another(&mut self) {
+            self.pair.broker.create_topic("u", 1);
+            let write = produce("u", 0, batch(&["a", "b"], None));
+            assert_eq!(produced(&self.pair.ask(self.here, &write, 9, SOON).unwrap()).0, NONE);
+            let response = self.pair.ask(self.here, &deletion(&[("u", 0, HIGH_WATERMARK)]), 2, PATIENCE).unwrap();
+            assert_eq!(told(response)[0].0, NONE);
+        }
+
+        fn offset_of(&mut self, client: ClientId, at: i64) -> i64 {
+            let response = self.pair.ask(client, &list_offsets("t", 0, at), 7, PATIENCE).unwrap();
             response.topics[0].partitions[0].offset
         }
 
@@ -551,7 +569,7 @@ mod two_workers {
         for begins_after in [100, 500, 900] {
             let mut workers = Workers::new();
             let here = workers.here;
-            assert_eq!(workers.start(here), 0);
+            assert_eq!(workers.offset_of(here, EARLIEST), 0);
             let deleted = workers.delete(7);
             workers.run_until(deleted + Duration::from_millis(begins_after));
             workers.read(here, 0, 1);
@@ -651,5 +669,72 @@ mod two_workers {
         workers.pair.disconnect(here);
         let response = workers.pair.wait(ticket, Duration::from_millis(50)).unwrap();
         assert_eq!(fetched(&response, 2).0, NONE);
+    }
+
+    #[test]
+    fn what_is_remembered_of_a_topic_hides_nothing_of_one_that_was_made_again_with_more() {
+        for at in [EARLIEST, TIME, NEWEST] {
+            let mut workers = Workers::new();
+            let here = workers.here;
+            workers.delete(8);
+            assert_eq!(workers.offset_of(here, EARLIEST), 8);
+            workers.make_again(5);
+            assert_eq!(workers.offset_of(here, at), 0, "{at}");
+            assert_eq!(workers.read(here, 0, 1), (NONE, vec![0, 1]));
+        }
+    }
+
+    #[test]
+    fn what_is_remembered_of_a_topic_ends_no_reader_of_one_that_was_made_again() {
+        for entries in [0, 2] {
+            let mut workers = Workers::new();
+            let (here, other) = (workers.here, workers.connect_here());
+            workers.delete(8);
+            assert_eq!(workers.read(here, 8, 1), (NONE, vec![8, 9]));
+            workers.make_again(entries);
+            let expected: Vec<i64> = (0..2 * entries as i64).collect();
+            assert_eq!(workers.read(other, 0, 1 << 20), (NONE, expected));
+            workers.delete_of_another();
+            workers.write("c");
+            let end = 2 * entries as i64;
+            assert_eq!(workers.read(other, end, 1 << 20), (NONE, vec![end, end + 1]));
+        }
+    }
+
+    #[test]
+    fn a_start_above_the_end_ends_and_moves_no_reader_whenever_it_is_told() {
+        let mut workers = Workers::new();
+        let here = workers.here;
+        // Only the partitions were made again: the topic's properties stayed.
+        let floor = |workers: &mut Workers, floor: &str| {
+            workers.pair.broker.set_property("t", "kafka.log-start.old", floor);
+            workers.pair.broker.set_property("__kafka_log_starts", "kafka.changed", floor);
+        };
+        floor(&mut workers, "0=50");
+        assert_eq!(workers.read(here, 0, 1), (NONE, vec![0, 1]));
+        workers.delete_of_another();
+        assert_eq!(workers.read(here, 2, 1), (NONE, vec![2, 3]));
+        floor(&mut workers, "0=60");
+        workers.pair.run_for(2 * A_SECOND);
+        assert_eq!(workers.read(here, 4, 1), (NONE, vec![4, 5]));
+        workers.delete_of_another();
+        assert_eq!(workers.read(here, 6, 1 << 20), (NONE, vec![6, 7, 8, 9]));
+        workers.asked_here();
+        workers.pair.run_for(A_SECOND);
+        workers.write("c");
+        assert_eq!(workers.read(here, 10, 1 << 20), (NONE, vec![10, 11]));
+        assert!(workers.asked_here().0 <= 1, "nothing is asked over and over");
+    }
+
+    #[test]
+    fn a_reader_is_told_of_a_start_behind_the_end_that_it_knows() {
+        let mut workers = Workers::new();
+        let here = workers.here;
+        assert_eq!(workers.read(here, 0, 1), (NONE, vec![0, 1]));
+        (0..5).for_each(|_| workers.write("b"));
+        let deleted = workers.delete(18);
+        workers.run_until(deleted + A_SECOND);
+        assert_eq!(workers.read(here, 2, 1), (OFFSET_OUT_OF_RANGE, vec![]));
+        assert_eq!(workers.read(here, 18, 1), (NONE, vec![18, 19]));
     }
 }

@@ -186,10 +186,17 @@ impl Reader {
     fn keep_above_floor(&mut self, io: &mut Io<'_>) {
         let State::Streaming { .. } = self.state else { return };
         let Some(floor) = self.gate.look(io) else { return };
+        let high_watermark = self.high_watermark();
+        if floor > self.wanted && floor > high_watermark {
+            // It was raised to an end that is not known here, or is of another topic that had the name before: that shows when the
+            // place is looked for anew.
+            self.close(io);
+            *self = Self::new(&self.topic.clone(), self.wanted, io);
+            return;
+        }
         self.log_start = self.log_start.max(floor);
         if floor > self.wanted {
             while self.pop(io).is_some() {}
-            let high_watermark = self.high_watermark();
             self.fail(OffsetError::OutOfRange { log_start: floor, high_watermark }, io);
         }
     }

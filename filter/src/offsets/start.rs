@@ -24,8 +24,7 @@ pub struct LogStart {
 /// Finding ──▶ Found ──no floor above──▶ done
 ///               └──a floor above──▶ Checking ──▶ done
 /// ```
-/// A floor that lies above the end is one of another topic that had the name before: it does not count. The end is asked for
-/// when the floor is known, so that it cannot be one of before.
+/// A floor that lies above the end does not count.
 #[derive(Debug)]
 pub struct FindStart {
     topic: PulsarTopic,
@@ -56,7 +55,7 @@ impl FindStart {
                     Err(error) => return Some(Err(error)),
                 },
                 State::Found(head) => {
-                    let (head, floor) = (*head, self.floor.poll(io)?);
+                    let (head, floor) = (*head, self.floor.poll(head.log_start, io)?);
                     let seen = self.floor.seen(io);
                     if floor <= head.log_start {
                         return Some(Ok(LogStart { head, visible: head.log_start, floors: seen }));
@@ -66,7 +65,7 @@ impl FindStart {
                 State::Checking { head, floor, seen, end } => {
                     let (head, floor, seen) = (*head, *floor, *seen);
                     return Some(end.poll(io)?.map(|end| {
-                        let visible = if floor <= end.offset { floor } else { head.log_start };
+                        let visible = self.floor.judge(floor, end.offset, io).unwrap_or(head.log_start);
                         LogStart { head, visible, floors: seen }
                     }));
                 }

@@ -1,4 +1,5 @@
-//! The floor of one partition, no older than a second.
+//! The floor of one partition, no older than a second; and no older than the question, where it hides something: what is remembered may
+//! be of another topic that had the name before.
 
 use super::known::Seen;
 use crate::ids::Offset;
@@ -25,10 +26,16 @@ impl AskFloor {
         ask
     }
 
-    /// The floor, 0 where there is none; `None` while it is awaited. If Pulsar does not tell in time it is the last one known.
-    pub fn poll(&mut self, io: &mut Io<'_>) -> Option<Offset> {
+    /// The floor, 0 where there is none; `None` while it is awaited. If Pulsar does not tell in time it is the last one known. At or below
+    /// `start` it hides nothing. Whether it counts is for [`AskFloor::judge`].
+    pub fn poll(&mut self, start: Offset, io: &mut Io<'_>) -> Option<Offset> {
         if self.is_settled(io) {
-            return Some(io.shared.floors.of(&self.topic, self.partition));
+            let floors = &mut io.shared.floors;
+            if floors.told(&self.topic, self.partition) <= start
+                || floors.is_confirmed(&self.topic, io.client.connection, self.since)
+            {
+                return Some(floors.told(&self.topic, self.partition));
+            }
         }
         let news = Some(io.shared.floors.asking.news());
         if let Some(part) = io.asker()
@@ -38,6 +45,12 @@ impl AskFloor {
             io.shared.floors.asking.wait(&self.topic, io.client.connection, part);
         }
         None
+    }
+
+    /// The floor, unless it lies above the end: then it is one of another topic that had the name before. The end must have been asked
+    /// for when the floor was known, so that it cannot be one of before.
+    pub fn judge(&self, floor: Offset, end: Offset, io: &mut Io<'_>) -> Option<Offset> {
+        io.shared.floors.judge(&self.topic, self.partition, floor, end).then_some(floor)
     }
 
     /// What is known of the topic's floors by now.

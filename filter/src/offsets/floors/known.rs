@@ -34,9 +34,19 @@ impl Asked {
 #[derive(Debug, Default)]
 struct Topic {
     floors: Floors,
+    /// Floors that were found above the end of their partition. They are of another topic that had the name before.
+    void: Floors,
     asked: Asked,
     /// When this worker last raised one: what was asked before may not know of it.
     raised: Option<Instant>,
+    /// What was asked before was of another topic.
+    forgotten: Option<Instant>,
+}
+
+impl Topic {
+    fn is_void(&self, partition: u32, floor: Offset) -> bool {
+        self.void.get(&partition) == Some(&floor)
+    }
 }
 
 #[derive(Debug, Default)]
@@ -74,9 +84,33 @@ pub struct KnownFloors {
 }
 
 impl KnownFloors {
-    /// The floor of a partition, as far as known; 0 where there is none.
+    /// The floor of a partition, as far as known; 0 where there is none that counts.
     pub fn of(&self, topic: &PulsarTopic, partition: u32) -> Offset {
+        let told = self.told(topic, partition);
+        let is_void = self.topics.get(topic).is_some_and(|known| known.is_void(partition, told));
+        if is_void { Offset::ZERO } else { told }
+    }
+
+    /// The same, whether it counts or not.
+    pub fn told(&self, topic: &PulsarTopic, partition: u32) -> Offset {
         self.topics.get(topic).and_then(|known| known.floors.get(&partition)).copied().unwrap_or(Offset::ZERO)
+    }
+
+    /// A floor was held against the end of its partition; whether it counts.
+    pub fn judge(&mut self, topic: &PulsarTopic, partition: u32, floor: Offset, end: Offset) -> bool {
+        let counts = floor <= end;
+        let known = self.topics.get_mut(topic).filter(|known| known.floors.get(&partition) == Some(&floor));
+        if let Some(known) = known
+            && known.is_void(partition, floor) == counts
+        {
+            if counts {
+                known.void.remove(&partition);
+                self.version = self.version.wrapping_add(1);
+            } else {
+                known.void.insert(partition, floor);
+            }
+        }
+        counts
     }
 
     /// What a topic's floors are by now. The version is another one whenever a floor changes.
@@ -88,6 +122,17 @@ impl KnownFloors {
     pub fn is_settled(&mut self, topic: &PulsarTopic, connection: ConnectionId, since: Instant) -> bool {
         let is_fresh = self.topics.get(topic).is_some_and(|known| known.asked.is_fresh(since));
         if self.unconfigured || is_fresh {
+            return true;
+        }
+        self.asking.want(Subject::Topic(topic.clone()), connection);
+        self.late
+    }
+
+    /// The same where an answer to an earlier question is not enough.
+    pub fn is_confirmed(&mut self, topic: &PulsarTopic, connection: ConnectionId, since: Instant) -> bool {
+        let asked = self.topics.get(topic).map(|known| known.asked).unwrap_or_default();
+        let is_known = asked.answered >= Some(since) || asked.failed.is_some_and(|failed| since.since(failed) < FRESH);
+        if self.unconfigured || is_known {
             return true;
         }
         self.asking.want(Subject::Topic(topic.clone()), connection);
@@ -124,8 +169,8 @@ impl KnownFloors {
     pub fn learn(&mut self, topic: PulsarTopic, floors: Floors, asked: Instant, bound: usize) {
         self.answered(&Subject::Topic(topic.clone()));
         let known = room(&mut self.topics, topic, asked, bound);
-        if known.asked.answered > Some(asked) {
-            // Another connection asked later and was answered sooner.
+        if known.asked.answered > Some(asked) || known.forgotten > Some(asked) {
+            // Another connection asked later and was answered sooner, or it was another topic.
             return;
         }
         known.asked.answered = Some(asked);
@@ -148,13 +193,14 @@ impl KnownFloors {
         self.asking.tell();
         for (partition, floor) in floors {
             raise(&mut known.floors, *partition, *floor);
+            known.void.remove(partition);
         }
         self.version = self.version.wrapping_add(1);
     }
 
     /// The topic was deleted, and perhaps made again.
-    pub fn forget(&mut self, topic: &PulsarTopic) {
-        self.topics.remove(topic);
+    pub fn forget(&mut self, topic: &PulsarTopic, now: Instant, bound: usize) {
+        *room(&mut self.topics, topic.clone(), now, bound) = Topic { forgotten: Some(now), ..Topic::default() };
     }
 
     /// What the signal was; the answer came `now`.
@@ -216,4 +262,66 @@ fn room(topics: &mut BTreeMap<PulsarTopic, Topic>, topic: PulsarTopic, now: Inst
         }
     }
     topics.entry(topic).or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+
+    const HERE: ConnectionId = ConnectionId(1);
+    const BOUND: usize = 10;
+
+    fn at(millis: u64) -> Instant {
+        Instant::from_millis(millis)
+    }
+
+    fn topic() -> PulsarTopic {
+        PulsarTopic::internal(&Config::default(), "t")
+    }
+
+    fn offset(offset: i64) -> Offset {
+        Offset::new(offset).unwrap()
+    }
+
+    fn told(floor: i64) -> KnownFloors {
+        let mut floors = KnownFloors::default();
+        floors.learn(topic(), [(0, offset(floor))].into(), at(1000), BOUND);
+        floors
+    }
+
+    #[test]
+    fn an_answer_that_was_asked_for_before_a_topic_was_made_again_is_none() {
+        let mut floors = told(8);
+        floors.forget(&topic(), at(1100), BOUND);
+        floors.learn(topic(), [(0, offset(8))].into(), at(1050), BOUND);
+        assert_eq!(floors.of(&topic(), 0), Offset::ZERO);
+        assert!(!floors.is_settled(&topic(), HERE, at(1200)), "it is asked for again");
+        floors.learn(topic(), [(0, offset(3))].into(), at(1200), BOUND);
+        assert_eq!(floors.of(&topic(), 0), offset(3));
+    }
+
+    #[test]
+    fn a_floor_above_the_end_does_not_count_until_the_end_passes_it() {
+        let mut floors = told(8);
+        assert!(!floors.judge(&topic(), 0, offset(8), offset(7)));
+        let seen = floors.seen(&topic());
+        floors.learn(topic(), [(0, offset(8))].into(), at(2000), BOUND);
+        assert_eq!(floors.of(&topic(), 0), Offset::ZERO);
+        assert_eq!(floors.seen(&topic()).version, seen.version, "no reader has to look");
+        assert!(floors.judge(&topic(), 0, offset(8), offset(8)));
+        assert_eq!(floors.of(&topic(), 0), offset(8));
+        assert_ne!(floors.seen(&topic()).version, seen.version);
+    }
+
+    #[test]
+    fn another_floor_than_the_one_above_the_end_counts() {
+        let mut floors = told(8);
+        assert!(!floors.judge(&topic(), 0, offset(8), offset(7)));
+        floors.learn(topic(), [(0, offset(5))].into(), at(2000), BOUND);
+        assert_eq!(floors.of(&topic(), 0), offset(5));
+        assert!(!floors.judge(&topic(), 0, offset(5), offset(4)));
+        floors.raised(topic(), &[(0, offset(5))].into(), at(3000), BOUND);
+        assert_eq!(floors.of(&topic(), 0), offset(5));
+    }
 }
