@@ -141,7 +141,7 @@ fn check_configs(topic: &CreatableTopic, defaults: &Defaults, io: &Io<'_>) -> Re
             }
         })
         .collect();
-    let limits = Limits { defaults, ignored: &io.shared.config.ignored_topic_configs };
+    let limits = Limits::new(defaults, &io.shared.config);
     let wanted = Wish::Whole(values?).resolve(&[], limits)?;
     let threshold = i64::try_from(io.shared.config.compaction_threshold_bytes).unwrap_or(i64::MAX);
     Plan::new(&wanted, &TopicState::default(), defaults, threshold)

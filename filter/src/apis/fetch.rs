@@ -274,7 +274,7 @@ impl Fetch {
             partition.look(context);
             self.sum.add(partition.seen);
         }
-        self.floors_news = context.io.shared.floors.news();
+        self.floors_news = context.io.shared.floors.asking.news();
         self.looked_at_all = context.io.now.instant;
     }
 
@@ -295,7 +295,7 @@ impl Fetch {
             || self.wake.is_some_and(|at| at <= context.io.now.instant)
             || context.readers.is_starving()
             || (self.sum.unsettled > 0 && context.io.now.instant >= self.looked_at_all + LOOK_AGAIN)
-            || (self.sum.gated > 0 && self.floors_news != context.io.shared.floors.news())
+            || (self.sum.gated > 0 && self.floors_news != context.io.shared.floors.asking.news())
     }
 
     /// Whether to answer now.

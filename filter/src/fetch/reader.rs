@@ -77,6 +77,8 @@ pub struct Reader {
     gate: Gate,
     chunks: ChunkAssembler,
     unplaced: Unplaced,
+    /// Since when what comes next may have had to wait for permits.
+    starved: Option<Instant>,
     /// First offset that the client has not been given.
     wanted: Offset,
     /// First offset behind what was read.
@@ -103,6 +105,7 @@ impl Reader {
                 bytes: io.shared.config.max_decompressed_bytes,
             }),
             unplaced: Unplaced::default(),
+            starved: None,
             wanted: offset,
             next: offset,
             passable: offset,
@@ -142,7 +145,7 @@ impl Reader {
                 Some(Err(error)) => return self.fail(error, io),
                 Some(Ok(start)) => {
                     self.log_start = start.log_start;
-                    self.gate.open(start.floors_version);
+                    self.gate.open(start.floors);
                     self.ahead.located(&start, self.next, io.now.instant);
                     let unique = io.shared.random.next_u64();
                     let (consumer, request) = io.pulsar.subscribe(
@@ -172,18 +175,28 @@ impl Reader {
 
     /// Whether the client has something to come for.
     fn is_behind(&self) -> bool {
-        !self.queue.is_empty() || self.ahead.end() > self.next
+        !self.queue.is_empty() || !self.unplaced.is_empty() || self.ahead.end() > self.next
+    }
+
+    fn note(&mut self, io: &Io<'_>) {
+        self.gate.note(self.is_behind(), self.starved.unwrap_or(io.now.instant));
     }
 
     /// What DeleteRecords took away since the reader began is handed out no more.
     fn keep_above_floor(&mut self, io: &mut Io<'_>) {
         let State::Streaming { .. } = self.state else { return };
-        self.gate.note(self.is_behind(), io.now.instant);
         let Some(floor) = self.gate.look(io) else { return };
+        let high_watermark = self.high_watermark();
+        if floor > self.wanted && floor > high_watermark {
+            // It was raised to an end that is not known here, or is of another topic that had the name before: that shows when the
+            // place is looked for anew.
+            self.close(io);
+            *self = Self::new(&self.topic.clone(), self.wanted, io);
+            return;
+        }
         self.log_start = self.log_start.max(floor);
         if floor > self.wanted {
             while self.pop(io).is_some() {}
-            let high_watermark = self.high_watermark();
             self.fail(OffsetError::OutOfRange { log_start: floor, high_watermark }, io);
         }
     }
@@ -201,6 +214,7 @@ impl Reader {
                 Err(error) => return self.fail(error.into(), io),
             }
         }
+        let was_caught_up = self.is_caught_up();
         if let Err(error) = self.place_waiting(io).and_then(|()| self.look_ahead(consumer, needed, io)) {
             return self.fail(error, io);
         }
@@ -210,6 +224,12 @@ impl Reader {
         let held_bytes = self.queued_bytes.saturating_add(self.unplaced.bytes());
         let permits = self.flow.grant(held_bytes, needed, &mut io.shared.prefetch);
         io.pulsar.flow(consumer, permits);
+        if !self.flow.allows_more() {
+            self.starved.get_or_insert(io.now.instant);
+        } else if !was_caught_up && self.is_caught_up() {
+            self.starved = None;
+        }
+        self.note(io);
     }
 
     fn on_message(&mut self, message: Message, io: &mut Io<'_>) -> Result<(), OffsetError> {
@@ -286,7 +306,7 @@ impl Reader {
         {
             let bytes = Bytes::from(bytes);
             self.push(Batch { last, records: span.records, bytes }, io);
-            self.gate.note(true, io.now.instant);
+            self.note(io);
         }
         Ok(())
     }
@@ -379,7 +399,7 @@ impl Reader {
                 into.push(batch.bytes);
             }
         }
-        self.gate.note(self.is_behind(), io.now.instant);
+        self.note(io);
         taken
     }
 

@@ -14,6 +14,7 @@ use crate::topics::name::PulsarTopic;
 pub struct FindByTime {
     topic: PulsarTopic,
     timestamp: i64,
+    floor: AskFloor,
     state: State,
 }
 
@@ -23,7 +24,7 @@ pub struct FindByTime {
 /// ```
 #[derive(Debug)]
 enum State {
-    AskingFloor(AskFloor),
+    AskingFloor,
     /// The last entry bounds the search.
     FindingEnd(Offset, FindEnd),
     /// Bisection among records from an offset on.
@@ -33,23 +34,22 @@ enum State {
 impl FindByTime {
     /// Begins with the floor, which is mostly known.
     pub fn new(topic: &PulsarTopic, timestamp: i64, io: &mut Io<'_>) -> Self {
-        Self { topic: topic.clone(), timestamp, state: State::AskingFloor(AskFloor::new(topic, io)) }
+        Self { topic: topic.clone(), timestamp, floor: AskFloor::new(topic, io), state: State::AskingFloor }
     }
 
     /// Offset and timestamp, `None` inside if no record is that new.
     pub fn poll(&mut self, io: &mut Io<'_>) -> Option<Result<Option<(Offset, i64)>, OffsetError>> {
         loop {
             self.state = match &mut self.state {
-                State::AskingFloor(ask) => {
-                    let floor = ask.poll(io)?;
+                State::AskingFloor => {
+                    let floor = self.floor.poll(Offset::ZERO, io)?;
                     State::FindingEnd(floor, FindEnd::new(&self.topic, io))
                 }
                 State::FindingEnd(floor, find) => match find.poll(io)? {
                     Err(error) => return Some(Err(error)),
                     Ok(end) => {
                         let Some(last) = end.last else { return Some(Ok(None)) };
-                        // One above the end is of another topic that had the name before.
-                        let least = Some(*floor).filter(|floor| *floor <= end.offset).unwrap_or(Offset::ZERO);
+                        let least = self.floor.judge(*floor, end.offset, io).unwrap_or(Offset::ZERO);
                         let key = Key::Timestamp { least, at: self.timestamp };
                         State::Searching(least, Search::new(&self.topic, key, last, io))
                     }
@@ -73,7 +73,7 @@ impl FindByTime {
     /// Closes what is open, for an asker that is answered already.
     pub fn abandon(&mut self, io: &mut Io<'_>) {
         match &mut self.state {
-            State::AskingFloor(_) => {}
+            State::AskingFloor => {}
             State::FindingEnd(_, find) => find.abandon(io),
             State::Searching(_, search) => search.abandon(io),
         }

@@ -2,6 +2,7 @@
 
 use serde::Deserialize;
 
+use super::floors::known::Seen;
 use super::search::{Key, Search};
 use super::start::{FindStart, LogStart};
 use super::tail::{End, FindEnd};
@@ -21,7 +22,7 @@ pub struct Start {
     /// Log start offset.
     pub log_start: Offset,
     /// The floors that the log start is by.
-    pub floors_version: u64,
+    pub floors: Seen,
     /// The end as it was a moment ago.
     pub end: End,
     /// The last entry that compaction leaves readers to see, as it was a moment ago.
@@ -167,8 +168,8 @@ impl Locate {
 }
 
 fn start_at(position: Position, start: LogStart, end: End) -> Start {
-    let LogStart { head, visible, floors_version } = start;
-    Start { position, log_start: visible, floors_version, end, readable: head.readable }
+    let LogStart { head, visible, floors } = start;
+    Start { position, log_start: visible, floors, end, readable: head.readable }
 }
 
 enum Next {

@@ -46,7 +46,7 @@ impl FindNewest {
         loop {
             match &mut self.state {
                 State::AskingFloor => {
-                    self.least = self.floor.poll(io)?;
+                    self.least = self.floor.poll(Offset::ZERO, io)?;
                     self.state = State::FindingEnd(FindEnd::new(&self.topic, io));
                 }
                 State::FindingEnd(find) => {
@@ -55,10 +55,7 @@ impl FindNewest {
                         Err(error) => return Some(Err(error)),
                     };
                     let Some(last) = end.last else { return Some(Ok(None)) };
-                    if self.least > end.offset {
-                        // It is of another topic that had the name before.
-                        self.least = Offset::ZERO;
-                    }
+                    self.least = self.floor.judge(self.least, end.offset, io).unwrap_or(Offset::ZERO);
                     let entry = last.entry.saturating_sub(u64::from(TAIL_ENTRIES).saturating_sub(1));
                     let (consumer, request) = open_reader(&self.topic, Position { entry, ..last }, io);
                     self.state = State::Subscribing(consumer, request, last);

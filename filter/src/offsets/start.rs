@@ -2,6 +2,7 @@
 
 use super::OffsetError;
 use super::floors::ask::AskFloor;
+use super::floors::known::Seen;
 use super::head::{FindFirst, Head};
 use super::tail::FindEnd;
 use crate::ids::Offset;
@@ -15,16 +16,15 @@ pub struct LogStart {
     pub head: Head,
     /// Of what clients may see: at or above the other.
     pub visible: Offset,
-    /// The floors that this is by (`KnownFloors::version`).
-    pub floors_version: u64,
+    /// The floors that this is by.
+    pub floors: Seen,
 }
 
 /// ```text
 /// Finding ──▶ Found ──no floor above──▶ done
 ///               └──a floor above──▶ Checking ──▶ done
 /// ```
-/// A floor that lies above the end is one of another topic that had the name before: it does not count. The end is asked for
-/// when the floor is known, so that it cannot be one of before.
+/// A floor that lies above the end does not count.
 #[derive(Debug)]
 pub struct FindStart {
     topic: PulsarTopic,
@@ -36,7 +36,7 @@ pub struct FindStart {
 enum State {
     Finding(FindFirst),
     Found(Head),
-    Checking { head: Head, floor: Offset, floors_version: u64, end: FindEnd },
+    Checking { head: Head, floor: Offset, seen: Seen, end: FindEnd },
 }
 
 impl FindStart {
@@ -55,18 +55,18 @@ impl FindStart {
                     Err(error) => return Some(Err(error)),
                 },
                 State::Found(head) => {
-                    let (head, floor) = (*head, self.floor.poll(io)?);
-                    let floors_version = io.shared.floors.version();
+                    let (head, floor) = (*head, self.floor.poll(head.log_start, io)?);
+                    let seen = self.floor.seen(io);
                     if floor <= head.log_start {
-                        return Some(Ok(LogStart { head, visible: head.log_start, floors_version }));
+                        return Some(Ok(LogStart { head, visible: head.log_start, floors: seen }));
                     }
-                    State::Checking { head, floor, floors_version, end: FindEnd::new(&self.topic, io) }
+                    State::Checking { head, floor, seen, end: FindEnd::new(&self.topic, io) }
                 }
-                State::Checking { head, floor, floors_version, end } => {
-                    let (head, floor, floors_version) = (*head, *floor, *floors_version);
+                State::Checking { head, floor, seen, end } => {
+                    let (head, floor, seen) = (*head, *floor, *seen);
                     return Some(end.poll(io)?.map(|end| {
-                        let visible = if floor <= end.offset { floor } else { head.log_start };
-                        LogStart { head, visible, floors_version }
+                        let visible = self.floor.judge(floor, end.offset, io).unwrap_or(head.log_start);
+                        LogStart { head, visible, floors: seen }
                     }));
                 }
             };

@@ -134,8 +134,8 @@ impl Session {
         self.pump(Window::Shut, shared, now);
     }
 
-    /// A group has something for this connection: an answer, or something to carry out.
-    pub fn on_group(&mut self, shared: &mut Shared, now: Now) {
+    /// What the worker's connections share has something for this one: an answer, or something to carry out.
+    pub fn on_shared(&mut self, shared: &mut Shared, now: Now) {
         self.pump(Window::Shut, shared, now);
     }
 
@@ -190,7 +190,7 @@ impl Session {
         self.tell_what_is_lost(shared);
         self.pulsar.fail(PulsarError::Disconnected, now.instant);
         shared.groups.detach(self.client.connection, now);
-        shared.floors.detach(self.client.connection);
+        shared.floors.asking.detach(self.client.connection);
         let mut context = context(
             &mut self.pulsar,
             &mut self.admin,

@@ -172,7 +172,7 @@ impl<K, C: Change> Changes<K, C> {
 pub fn forget(topic: &KafkaTopic, partitions: u32, io: &mut Io<'_>) {
     let shared = &mut *io.shared;
     shared.partitions.forget(topic);
-    shared.floors.forget(&topic.base(&shared.config));
+    shared.floors.forget(&topic.base(&shared.config), io.now.instant, shared.config.lookup_cache_entries as usize);
     let known = partitions.min(shared.config.lookup_cache_entries);
     let of_partitions: Vec<PulsarTopic> = (0..known).map(|index| topic.partition(&shared.config, index)).collect();
     for topic in of_partitions.iter().chain([&topic.base(&shared.config)]) {

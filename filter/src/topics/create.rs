@@ -95,7 +95,10 @@ impl CreateTopic {
         Refused::because(ResponseError::TopicAlreadyExists, format!("Topic '{}' already exists.", self.topic))
     }
 
-    fn begin(&self, io: &mut Io<'_>) -> State {
+    fn begin(&mut self, io: &mut Io<'_>) -> State {
+        if self.validate_only && self.new.is_ok() && io.shared.config.admin_cluster.is_empty() {
+            self.new = Err(Refused::by_admin(&AdminError::NotConfigured));
+        }
         match &self.new {
             Ok(new) if !self.validate_only => {
                 let path = self.topic.base(&io.shared.config).admin_path("/partitions");

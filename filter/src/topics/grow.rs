@@ -117,6 +117,9 @@ impl Change for GrowTopic {
                 State::New => State::Counting(CountPartitions::ask(&self.topic, io)),
                 State::Counting(count) => match count.poll(io)? {
                     Ok(partitions) => match self.check(partitions) {
+                        Ok(_) if self.validate_only && io.shared.config.admin_cluster.is_empty() => {
+                            return Some(Err(Refused::by_admin(&AdminError::NotConfigured)));
+                        }
                         Ok(_) if self.validate_only => return Some(Ok(())),
                         Ok(wanted) => {
                             let path = self.topic.base(&io.shared.config).admin_path("/partitions");

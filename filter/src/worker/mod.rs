@@ -25,7 +25,8 @@ use shared::Shared;
 ///
 /// After every `on_*` for a connection, the host drains it: [`Worker::take_upstream`], [`Worker::poll_admin`], in bytes-from-broker
 /// callbacks also [`Worker::take_downstream`]; then [`Worker::wants_close`], [`Worker::drain_log`]. Members of one consumer group share
-/// what one of their connections carries, so that an event of one may give others something to do: [`Worker::take_touched`].
+/// what one of their connections carries, and readers what one connection asks, so that an event of one may give others something to do:
+/// [`Worker::take_touched`].
 #[derive(Debug)]
 pub struct Worker {
     shared: Shared,
@@ -112,10 +113,10 @@ impl Worker {
         all.into_iter().collect()
     }
 
-    /// Lets every connection go on that a group has something for.
+    /// Lets every connection go on that a group has something for, or an answer about floors.
     fn wake(&mut self, now: Now) {
-        while let Some(id) = self.shared.groups.take_woken() {
-            self.with(id, |session, shared| session.on_group(shared, now));
+        while let Some(id) = self.shared.groups.take_woken().or_else(|| self.shared.floors.asking.take_woken()) {
+            self.with(id, |session, shared| session.on_shared(shared, now));
             self.touched.insert(id);
         }
         let Shared { groups, log, .. } = &mut self.shared;

@@ -5,6 +5,7 @@
 
 mod client;
 mod filter;
+mod fleet;
 mod module;
 mod native;
 mod producer;
@@ -19,6 +20,7 @@ use crate::scripted::{Conn, ScriptedBroker};
 use client::Client;
 pub use client::{ClientError, Ticket};
 pub use filter::{CallToken, Filter, FilterConn, LeftOver};
+pub use fleet::Fleet;
 pub use native::NativeFilter;
 pub use producer::{Outcome, Stuck, produce_all};
 

@@ -103,6 +103,11 @@ impl NativeFilter {
 
     fn drain(&mut self, conn: FilterConn, now: Now) {
         let id = ConnectionId(conn.0);
+        if self.worker.shared().config.admin_cluster.is_empty() {
+            while let Some((call, _)) = self.worker.poll_admin(id) {
+                self.worker.on_admin(id, call, Err(AdminError::NotConfigured), now);
+            }
+        }
         while self.worker.has_upstream(id) {
             self.take_in(conn, now);
             let bytes = self.worker.take_upstream(id, Vec::new());

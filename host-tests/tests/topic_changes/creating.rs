@@ -73,6 +73,22 @@ fn validation_creates_nothing_and_refuses_what_would_be_refused() {
 }
 
 #[test]
+fn without_an_admin_rest_validation_refuses_what_creation_would() {
+    let (mut pair, client) = pair_with(Config { admin_cluster: String::new(), ..Config::default() });
+    pair.broker.create_topic("there", 1);
+    let asked = || ["there", "new", "a/b"].map(|name| topic(name, 2)).into_iter();
+    let wrong = || asked().chain([topic("none", 0), configured("odd", "nope", Some("1"))]).collect();
+    let told = told_of(&mut pair, client, &creation(wrong()).with_validate_only(true));
+    assert_eq!(told, create(&mut pair, client, wrong()));
+    let codes: Vec<_> = told.iter().map(|(_, (code, _))| *code).collect();
+    assert_eq!(
+        codes,
+        [TOPIC_ALREADY_EXISTS, POLICY_VIOLATION, INVALID_TOPIC_EXCEPTION, INVALID_PARTITIONS, INVALID_CONFIG]
+    );
+    assert!(told[1].1.1.as_deref().unwrap().contains("set admin_cluster"));
+}
+
+#[test]
 fn a_name_that_stands_there_twice_is_refused_once() {
     let (mut pair, client) = pair();
     let told = create(&mut pair, client, vec![topic("a", 1), topic("b", 1), topic("a", 1)]);

@@ -79,6 +79,28 @@ fn growth_that_is_only_validated_does_not_happen() {
 }
 
 #[test]
+fn without_an_admin_rest_validation_refuses_what_growth_would() {
+    let (mut pair, client) = pair_with(Config { admin_cluster: String::new(), ..Config::default() });
+    pair.broker.create_topic("t", 2);
+    let asked = |validate_only| {
+        CreatePartitionsRequest::default()
+            .with_topics(vec![growth("t", 3), growth("none", 3)])
+            .with_timeout_ms(PATIENCE_MS)
+            .with_validate_only(validate_only)
+    };
+    let validated = pair.ask(client, &asked(true), 3, SOON).unwrap();
+    assert_eq!(validated, pair.ask(client, &asked(false), 3, SOON).unwrap());
+    let codes: Vec<_> = validated.results.iter().map(|row| row.error_code).collect();
+    assert_eq!(codes, [POLICY_VIOLATION, UNKNOWN_TOPIC_OR_PARTITION]);
+    assert!(validated.results[0].error_message.as_ref().unwrap().contains("set admin_cluster"));
+    assert_eq!(
+        grow_one(&mut pair, client, growth("t", 2)).0,
+        INVALID_PARTITIONS,
+        "what is wrong anyway is told as ever"
+    );
+}
+
+#[test]
 fn as_many_assignments_as_new_partitions_are_taken() {
     let (mut pair, client) = pair();
     pair.broker.create_topic("t", 1);

@@ -87,6 +87,30 @@ fn a_request_with_one_impossible_value_changes_nothing() {
 }
 
 #[test]
+fn a_record_that_the_filter_would_not_take_is_not_promised() {
+    let config = Config { max_request_bytes: 100_000, ..Config::default() };
+    let mut scene = Scene::new(config.clone(), BrokerConfig::default());
+    assert_eq!(scene.set("max.message.bytes", "100000"), (NONE, String::new()));
+    let words = "Invalid value 100001 for configuration max.message.bytes: at most 100000, the max_request_bytes of the \
+                 filter, which must be raised first";
+    let refused = (INVALID_CONFIG, words.to_string());
+    assert_eq!(scene.set("max.message.bytes", "100001"), refused);
+    assert_eq!(scene.alter_each("t", &[(SET, "max.message.bytes", Some("100001"))], true), refused);
+    assert_eq!(scene.replace(&[("max.message.bytes", "100001")]), INVALID_CONFIG);
+    assert_eq!(scene.policy("maxMessageSize"), Some(json!(100_000)));
+
+    let broker = BrokerConfig { max_message_bytes: 50_000, ..BrokerConfig::default() };
+    let (code, words) = Scene::new(config.clone(), broker).set("max.message.bytes", "100001");
+    assert_eq!(code, INVALID_CONFIG);
+    assert!(words.contains("at most 50000, the maxMessageSize of the Pulsar brokers"), "{words}");
+
+    let ignored_topic_configs = ["max.message.bytes".to_string()].into();
+    let mut scene = Scene::new(Config { ignored_topic_configs, ..config }, BrokerConfig::default());
+    assert_eq!(scene.set("max.message.bytes", "100001"), (NONE, String::new()));
+    assert_eq!(scene.policy("maxMessageSize"), None);
+}
+
+#[test]
 fn refusals_are_in_apache_kafkas_codes_and_words() {
     let mut scene = scene();
     assert_eq!(scene.set("nope", "1"), (INVALID_CONFIG, "Unknown topic config name: nope".into()));

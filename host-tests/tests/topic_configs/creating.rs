@@ -17,6 +17,17 @@ fn a_topic_begins_with_its_policies_and_is_told_with_them() {
 }
 
 #[test]
+fn a_topic_for_records_that_the_filter_would_not_take_is_not_made() {
+    let config = Config { max_request_bytes: 100_000, ..Config::default() };
+    let mut scene = Scene::new(config, BrokerConfig::default());
+    let (code, words, _) = scene.create("new", &[("max.message.bytes", "100001")]);
+    assert_eq!(code, INVALID_CONFIG);
+    assert!(words.contains("the max_request_bytes of the filter"), "{words}");
+    assert_eq!(scene.described(TOPIC, "new").unwrap_err().0, UNKNOWN_TOPIC_OR_PARTITION);
+    assert_eq!(scene.create("new", &[("max.message.bytes", "100000")]).0, NONE);
+}
+
+#[test]
 fn a_policy_that_a_former_topic_of_the_name_left_behind_is_taken_away() {
     let mut scene = scene();
     scene.pair.broker.set_topic_policy("new", "compactionThreshold", Some(json!(7)));

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::known::{PATIENCE, Subject};
+use super::asking::Subject;
+use super::known::PATIENCE;
 use super::property;
 use super::signal;
 use crate::error::AdminError;
@@ -29,7 +30,7 @@ struct Question {
 impl FloorQuestions {
     /// Asks for what is wanted, and passes on what was answered.
     pub fn poll(&mut self, io: &mut Io<'_>) {
-        for subject in io.shared.floors.take_wanted(io.client.connection) {
+        for subject in io.shared.floors.asking.take_wanted(io.client.connection) {
             self.open
                 .entry(subject)
                 .and_modify(|question| question.is_awaited(io.now.instant))

@@ -119,7 +119,8 @@ impl RaiseFloors {
                 if known.is_some_and(|floor| floor > end.offset) {
                     // It is of another topic that had the name before, and so is what this worker knows.
                     floors.remove(&index);
-                    io.shared.floors.forget(&self.topic.base(&io.shared.config));
+                    let bound = io.shared.config.lookup_cache_entries as usize;
+                    io.shared.floors.forget(&self.topic.base(&io.shared.config), io.now.instant, bound);
                 }
                 let known = floors.get(&index).copied();
                 let start = known.unwrap_or(Offset::ZERO).max(*first);

@@ -62,7 +62,7 @@ impl AlterTopic {
 
     fn plan(&self, topic: &TopicState, io: &Io<'_>) -> Result<Plan, Refused> {
         let config = &io.shared.config;
-        let limits = Limits { defaults: &self.defaults, ignored: &config.ignored_topic_configs };
+        let limits = Limits::new(&self.defaults, config);
         let mut wanted = self.wish.resolve(&view(topic, &self.defaults), limits)?;
         if let Wish::Whole(_) = self.wish {
             // An alteration that was not finished leaves what is remembered and no longer in force.

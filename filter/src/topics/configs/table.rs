@@ -28,7 +28,7 @@ pub enum Mapping {
     RetentionMs,
     /// The size of the topic's retention, in whole MiB.
     RetentionBytes,
-    /// The topic's `maxMessageSize`, within the broker's.
+    /// The topic's `maxMessageSize`, within the broker's and what the filter takes.
     MaxMessageBytes,
     /// `managedLedgerMaxSizePerLedgerMbytes` of the brokers; no topic has its own.
     LedgerBytes,
@@ -95,7 +95,8 @@ pub const TOPIC_CONFIGS: &[TopicConfig] = &[
         "message.max.bytes",
         Mapping::MaxMessageBytes,
         "The topic's `maxMessageSize`, which counts bytes of a Pulsar entry: its metadata counts, and a batch may be \
-         smaller or larger than Kafka's. At most the broker's `maxMessageSize`; 0 becomes 1.",
+         smaller or larger than Kafka's. At most the broker's `maxMessageSize` and the filter's `max_request_bytes`; \
+         0 becomes 1.",
     ),
     config(
         "message.timestamp.after.max.ms",

@@ -8,6 +8,7 @@ use super::defaults::Defaults;
 use super::table::{self, Mapping, TopicConfig};
 use super::value::{Kind, invalid, split};
 use super::view::{Shown, Source, dynamic};
+use crate::config::Config;
 use crate::topics::change::Refused;
 
 /// A change to one configuration (`AlterConfigOp.OpType`).
@@ -68,8 +69,24 @@ pub struct Wanted {
 pub struct Limits<'a> {
     /// What is in force without a topic's own policies.
     pub defaults: &'a Defaults,
+    /// What the filter takes of one request: a larger record could not even be sent.
+    pub max_request_bytes: usize,
     /// Configurations whose impossible values are passed over.
     pub ignored: &'a BTreeSet<String>,
+}
+
+impl<'a> Limits<'a> {
+    /// By these defaults, as the operator set the rest.
+    pub fn new(defaults: &'a Defaults, config: &'a Config) -> Self {
+        Self { defaults, max_request_bytes: config.max_request_bytes, ignored: &config.ignored_topic_configs }
+    }
+
+    /// The largest `max.message.bytes`, and what it is.
+    fn max_message_bytes(self) -> (i64, &'static str) {
+        let by_broker = (self.defaults.max_message_bytes, "the maxMessageSize of the Pulsar brokers");
+        let by_filter = i64::try_from(self.max_request_bytes).unwrap_or(i64::MAX);
+        if by_filter < by_broker.0 { (by_filter, "the max_request_bytes of the filter") } else { by_broker }
+    }
 }
 
 impl Wish {
@@ -182,10 +199,9 @@ fn admit(name: &str, value: &str, limits: Limits<'_>) -> Result<Option<(&'static
     let impossible = match config.mapping {
         Mapping::CleanupPolicy | Mapping::RetentionMs | Mapping::RetentionBytes => None,
         Mapping::MaxMessageBytes => {
-            let most = limits.defaults.max_message_bytes;
-            value.parse::<i64>().is_ok_and(|bytes| bytes > most).then(|| {
-                format!("at most {most}, the maxMessageSize of the Pulsar brokers, which must be raised first")
-            })
+            let (most, whose) = limits.max_message_bytes();
+            let is_above = value.parse::<i64>().is_ok_and(|bytes| bytes > most);
+            is_above.then(|| format!("at most {most}, {whose}, which must be raised first"))
         }
         Mapping::LedgerBytes | Mapping::LedgerMs | Mapping::Given(_) => match limits.defaults.of(config) {
             Some((in_force, _)) if in_force == value => None,
@@ -227,8 +243,10 @@ mod tests {
         let topic = TopicState { remembered: [("cleanup.policy", "compact".to_owned())].into(), policies };
         let operations = operations.iter().map(|(name, operation)| ((*name).to_owned(), operation.clone())).collect();
         let ignored = ignored.iter().map(|name| (*name).to_owned()).collect();
-        let limits = Limits { defaults: &defaults(), ignored: &ignored };
-        Wish::Each(operations).resolve(&view(&topic, &defaults()), limits)
+        let config = Config { ignored_topic_configs: ignored, ..Config::default() };
+        let defaults = defaults();
+        let limits = Limits::new(&defaults, &config);
+        Wish::Each(operations).resolve(&view(&topic, &defaults), limits)
     }
 
     fn policy_after(operation: Operation) -> Option<String> {
@@ -303,9 +321,10 @@ mod tests {
     fn a_whole_wish_lets_go_of_everything_else() {
         let policies = TopicPolicies { max_message_size: Some(9), ..TopicPolicies::default() };
         let topic = TopicState { remembered: BTreeMap::new(), policies };
-        let limits = Limits { defaults: &defaults(), ignored: &BTreeSet::new() };
+        let (defaults, config) = (defaults(), Config::default());
+        let limits = Limits::new(&defaults, &config);
         let wish = Wish::Whole(vec![("retention.ms".into(), "5".into())]);
-        let wanted = wish.resolve(&view(&topic, &defaults()), limits).unwrap();
+        let wanted = wish.resolve(&view(&topic, &defaults), limits).unwrap();
         assert_eq!(wanted.values, [("retention.ms", "5".to_owned())].into());
         assert_eq!(wanted.touched, ["max.message.bytes", "retention.ms"].into());
     }
