@@ -179,3 +179,19 @@ def test_a_reader_at_the_end_of_a_compacted_topic_gets_what_comes(target, java, 
 
     row = connection.fetched()[topic, 0]
     assert [record.offset for record in batch.records(row.records)] == [offset]
+
+
+@SMOKE
+def test_a_topic_that_is_compacted_no_longer_lets_pulsar_drop_again(connection, target, java, topic):
+    held_back = lambda: "__compaction" in target.admin.stats(topic)["subscriptions"]  # noqa: E731
+    assert config_wire.alter(connection, topic, (config_wire.SET, "cleanup.policy", "compact")) == (wire.NONE, None)
+    put(java, target, topic, ("a", "1"), ("a", "2"), ("b", "3"))
+    compact(target.admin, topic)
+    assert held_back(), "what the alteration is to take away"
+
+    assert config_wire.alter(connection, topic, (config_wire.SET, "cleanup.policy", "delete")) == (wire.NONE, None)
+
+    assert not held_back()
+    end = connection.list_offset(topic, wire.LATEST)[2]
+    assert put(java, target, topic, ("b", "4")) == [end]
+    assert table(rows_of(java.consume(target.bootstrap, topic))) == {"a": "2", "b": "4"}
