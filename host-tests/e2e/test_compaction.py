@@ -193,5 +193,6 @@ def test_a_topic_that_is_compacted_no_longer_lets_pulsar_drop_again(connection, 
 
     assert not held_back()
     end = connection.list_offset(topic, wire.LATEST)[2]
-    assert put(java, target, topic, ("b", "4")) == [end]
+    (offset,) = put(java, target, topic, ("b", "4"))
+    assert offset >= end
     assert table(rows_of(java.consume(target.bootstrap, topic))) == {"a": "2", "b": "4"}
