@@ -2,8 +2,8 @@
 //!
 //! [`table`] says what each configuration is on Pulsar. What is in force is read from the topic's policies ([`pulsar`]) and, where
 //! the topic has none, from the namespace and the broker ([`defaults`]); [`view`] puts it in Kafka's words. A change is first a
-//! [`wish`], then a [`plan`] of policies and properties, which [`converge`] brings about and looks for until it is there; [`stop_compaction`] takes away
-//! what a compaction that has ended would leave.
+//! [`wish`], then a [`plan`] of policies and properties, which [`converge`] brings about and looks for until it is there;
+//! [`stop_compaction`] takes away what a compaction that has ended would leave.
 //!
 //! Every value a client sets is also remembered in a property of the topic, `kafka.` and its name: policies know neither
 //! milliseconds nor whether `delete` stands beside `compact`. A remembered value is shown only as long as Pulsar's policy still is
