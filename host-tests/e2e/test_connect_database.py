@@ -17,6 +17,7 @@ from ring.waiting import eventually
 pytestmark = [
     pytest.mark.skipif((platform.system(), platform.machine()) != ("Linux", "x86_64"), reason="PostgreSQL for Linux on x86-64"),
     pytest.mark.rarely_on_kafka,
+    pytest.mark.no_second_try,
 ]
 PATIENCE_S = 240
 # So many that some of them are still to come when the first is there.

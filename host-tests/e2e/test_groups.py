@@ -13,6 +13,7 @@ FENCED = {"FENCED_INSTANCE_ID", "FATAL"}
 
 
 @pytest.mark.parametrize("name", [pytest.param("java", marks=pytest.mark.smoke), *CLIENTS[1:]])
+@pytest.mark.no_second_try
 def test_members_share_partitions_and_read_each_record_once_as_they_come_and_go(group, name):
     first = group.joined(name)
     written = group.write_and_read()
@@ -32,6 +33,7 @@ def test_members_share_partitions_and_read_each_record_once_as_they_come_and_go(
     assert sorted(group.values()) == sorted(written), "each record once, and offsets went on where they were"
 
 
+@pytest.mark.no_second_try
 def test_a_killed_members_partitions_go_to_the_others_after_its_session_and_it_may_come_back(new_group):
     groups = {name: new_group() for name in CLIENTS}
     written = {}
@@ -118,6 +120,7 @@ STATIC = ["java", "java-2.8", "librdkafka", "franz-go", "kafka-python"]
 
 
 @pytest.mark.parametrize("name", STATIC)
+@pytest.mark.no_second_try
 def test_a_static_member_that_restarts_within_its_session_gets_its_partitions_without_a_rebalance(group, name):
     steady = group.join("java", assignors=["range"], instance_id="steady")
     restarted = group.join(name, assignors=["range"], instance_id="restarted", session_ms=60_000)
@@ -153,6 +156,7 @@ def test_a_second_member_of_the_same_instance_fences_the_first(group, name):
 
 
 @pytest.mark.parametrize("name", ["java", "librdkafka", "franz-go"])
+@pytest.mark.no_second_try
 def test_a_member_that_froze_past_its_session_commits_nothing_when_it_wakes_and_joins_again(group, name):
     frozen = group.joined(name, commit="manual")
     held = group.write(3)
@@ -183,6 +187,7 @@ def test_a_member_that_froze_past_its_session_commits_nothing_when_it_wakes_and_
 
 
 @pytest.mark.parametrize("name", ["java", "librdkafka", "franz-go"])
+@pytest.mark.no_second_try
 def test_members_that_come_and_go_while_records_flow_read_each_record_once(group, name):
     written = []
 
